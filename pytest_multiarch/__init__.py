@@ -1,0 +1,1 @@
+"""Run container tests on every platform of a multi-arch image, and fail where platforms differ."""

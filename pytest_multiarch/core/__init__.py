@@ -1,0 +1,1 @@
+"""Values and decisions: pure functions over plain data, importing the standard library only."""

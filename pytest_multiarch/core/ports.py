@@ -1,0 +1,275 @@
+"""Protocols through which the use cases reach the outside.
+
+Every method that talks to an engine raises `EngineError` (or `EngineGoneError` once it stopped
+answering), and what else its docstring names; nothing of Docker's own client comes through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from pytest_multiarch.core.call import FileToCopy
+from pytest_multiarch.core.index import ImageConfig, ImageIndex
+from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.reference import ImageReference
+
+StreamName = Literal["stdout", "stderr"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFacts:
+    """What a node says of itself."""
+
+    node: str
+    """Its address, for messages: `unix:///var/run/docker.sock`."""
+    engine_id: str
+    """Its own lasting id; two addresses of one engine have the same."""
+    version: str
+    api_version: tuple[int, int]
+    platform: Platform
+    """Of the node's kernel, not of the client."""
+    kernel: str
+    has_containerd_store: bool
+    insecure_registries: tuple[str, ...] = ()
+    """Hosts (and CIDR blocks) that it speaks plain HTTP to; loopback need not be listed."""
+    product: str = "Docker"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalImage:
+    """An image as an engine has it under a name.
+
+    `index` is what the containerd store keeps, with the platforms whose content is there in
+    `available`. The classic store keeps one variant: `index` is None and `config` says which.
+    `id` can be given to `create_container` and, unlike the name, does not move.
+    `repo_digests`: `name@sha256:...` of what was pulled; empty if it was built locally.
+    """
+
+    id: str
+    repo_digests: tuple[str, ...] = ()
+    index: ImageIndex | None = None
+    available: tuple[Platform, ...] = ()
+    config: ImageConfig | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """The manifest of one variant, as far as running needs it; sizes in bytes, compressed."""
+
+    digest: str
+    config_digest: str
+    layers_size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSpec:
+    """What to create. `platform` is passed on where `image` can be several variants."""
+
+    image: str
+    platform: Platform | None
+    argv: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] | None = None
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    user: str = ""
+    workdir: str = ""
+    network: str = ""
+    init: bool | None = None
+    ports: tuple[int, ...] = ()
+    """Container ports, each published on a free host port."""
+    has_stdin: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecSpec:
+    """What to execute in a running container."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    user: str = ""
+    workdir: str = ""
+    has_stdin: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerState:
+    """A container as inspected.
+
+    `manifest_digest` is the variant that the engine chose, where it tells (API >= 1.48,
+    containerd store). `started_at_s` and `finished_at_s` are seconds of the node's clock since
+    1970, None if it did not come to that. `ports`: container port to (address, host port).
+    """
+
+    id: str
+    image: str
+    manifest_digest: str
+    is_running: bool
+    exit_code: int | None
+    error: str
+    health: str
+    hostname: str
+    ip_address: str
+    ports: Mapping[int, tuple[str, int]]
+    started_at_s: float | None
+    finished_at_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathStat:
+    """A path in a container, not followed if it is a link; `link_target` empty if it is none."""
+
+    mode: int
+    size: int
+    link_target: str
+    is_directory: bool
+
+
+class Attachment(Protocol):
+    """The streams of a container's main process, or of an exec."""
+
+    def send(self, data: bytes) -> None:
+        """Give all of stdin, then close it; returns at once, a thread does the writing."""
+
+    def read(self, *, deadline: float | None) -> tuple[StreamName, bytes] | None:
+        """Give the next bytes, at most 64 KiB or so, or None at the end of both streams.
+
+        `deadline` is on `time.monotonic`'s clock. Raises `TimeoutError` once it has passed.
+        """
+
+    def close(self) -> None:
+        """Let go of the connection; safe to call twice."""
+
+
+class Engine(Protocol):
+    """One node. Methods may be called from several threads at once."""
+
+    @property
+    def address(self) -> str:
+        """The endpoint, for messages."""
+
+    @property
+    def host(self) -> str:
+        """The name or address under which published ports are reached from here."""
+
+    def read_facts(self) -> EngineFacts:
+        """Ask the node what it is; asked once, then remembered."""
+
+    # Images
+
+    def find_image(self, reference: str) -> LocalImage | None:
+        """Look an image up by name, digest or id; None if the engine has none of that name."""
+
+    def read_image_blobs(self, image_id: str, digests: Iterable[str]) -> Mapping[str, bytes]:
+        """Read small JSON documents (indexes, manifests, configs) of an image it has, by digest.
+
+        For the containerd store, which keeps them but does not serve them: they are taken from
+        an export, which is read only as far as needed. Content is verified against the digest;
+        a digest that is not found is left out.
+        """
+
+    def pull(self, reference: str, platform: Platform | None) -> None:
+        """Fetch an image, with the user's credentials, so that `find_image` finds it.
+
+        Raises:
+            ImageNotFoundError, ImageAccessError, PlatformMissingError: as the registry says.
+        """
+
+    def load_image(self, archive: bytes) -> None:
+        """Load a `docker save` archive."""
+
+    def remove_image(self, reference: str) -> None:
+        """Remove a name, and the image with its last name; an absent one is no error."""
+
+    # Containers
+
+    def create_container(self, spec: ContainerSpec) -> str:
+        """Create, and give the id.
+
+        Raises:
+            ImageNotFoundError, PlatformMissingError: the engine has no such image or variant.
+        """
+
+    def attach(self, container_id: str, *, has_stdin: bool) -> Attachment:
+        """Connect to the main process's streams, from its first byte if called before start."""
+
+    def start_container(self, container_id: str) -> None:
+        """Start it.
+
+        Raises:
+            ProgramNotFoundError: the runtime could not find or execute the program.
+            ContainerError: it refused for another reason (a port taken, a bad network).
+        """
+
+    def wait_container(self, container_id: str, *, timeout_s: float) -> int:
+        """Wait for the end and give the exit code. Raises `TimeoutError`."""
+
+    def inspect_container(self, container_id: str) -> ContainerState:
+        """Look at it. Raises `ContainerError` if there is no such container (any more)."""
+
+    def remove_container(self, container_id: str) -> None:
+        """Kill and remove it with its anonymous volumes; an absent one is no error."""
+
+    def stop_container(self, container_id: str, *, timeout_s: float) -> None:
+        """Ask it to end, kill it after `timeout_s`."""
+
+    def read_logs(
+        self, container_id: str, *, tail: int | None = None, since_s: float | None = None
+    ) -> tuple[bytes, bytes]:
+        """Give (stdout, stderr) so far; the last `tail` lines, since a time of the node's clock.
+
+        Bounded: of each stream at most the last 1 MiB is kept.
+        """
+
+    def list_processes(self, container_id: str) -> tuple[str, ...]:
+        """Give the command lines of its processes as the node sees them, process 1 first."""
+
+    def stat_path(self, container_id: str, path: str) -> PathStat | None:
+        """Look at a path in a container, started or not; None if there is no such path."""
+
+    def read_head(self, container_id: str, path: str, *, size: int) -> bytes:
+        """Read the first bytes of a regular file in a container, started or not."""
+
+    def put_files(self, container_id: str, files: Iterable[FileToCopy]) -> None:
+        """Put files in, making missing folders."""
+
+    def put_archive(self, container_id: str, folder: str, archive: bytes) -> None:
+        """Unpack a tar archive into an existing folder."""
+
+    def read_archive(self, container_id: str, path: str) -> bytes:
+        """Give a path, file or folder, as a tar archive. Raises `ContainerError` if absent."""
+
+    def start_exec(self, container_id: str, spec: ExecSpec) -> tuple[str, Attachment]:
+        """Execute a program in a running container; give the exec's id and its streams.
+
+        Raises:
+            ContainerError: the container is not running.
+        """
+
+    def read_exec_exit_code(self, exec_id: str) -> int:
+        """Give the exit code of an exec whose streams have ended."""
+
+    def remove_labelled(self, label: str, value: str) -> int:
+        """Remove every container, network and image name that carries a label; give how many."""
+
+    def close(self) -> None:
+        """Let go of all connections."""
+
+
+class Registry(Protocol):
+    """Registries, read directly: engines do not tell which variants an index has."""
+
+    def read_index(self, reference: ImageReference) -> ImageIndex:
+        """Read what is behind a reference: an index, or a single image as an index of one.
+
+        Raises:
+            ImageNotFoundError, ImageAccessError: as the registry says.
+            EngineError: the registry cannot be reached from here.
+        """
+
+    def read_manifest(self, reference: ImageReference, digest: str) -> Manifest:
+        """Read one variant's manifest by its digest."""
+
+    def read_config(self, reference: ImageReference, manifest: Manifest) -> ImageConfig:
+        """Read one variant's config."""

@@ -1,0 +1,38 @@
+"""A variant's identity: which image exactly stands behind a reference and a platform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_multiarch.core.index import ImageConfig
+from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.reference import ImageReference
+
+DigestKind = Literal["manifest", "config"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedVariant:
+    """The image of one platform, pinned.
+
+    `digest` is of `kind`: the manifest's where there is one, else the config's. `config_digest`
+    is known in both cases and comparable between image stores. `create_image` and
+    `create_platform` make an engine create from exactly this variant.
+    """
+
+    reference: ImageReference
+    platform: Platform
+    kind: DigestKind
+    digest: str
+    config_digest: str
+    config: ImageConfig
+    create_image: str
+    create_platform: Platform | None
+
+    @property
+    def pin(self) -> str:
+        """The image as a person would name it to get this variant, given its platform."""
+        if self.kind == "manifest" and not self.create_image.startswith("sha256:"):
+            return self.reference.pin(self.digest)
+        return self.reference.text

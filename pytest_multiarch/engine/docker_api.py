@@ -1,0 +1,377 @@
+"""One Docker-compatible engine behind the `Engine` protocol."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import math
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any, BinaryIO, cast
+
+from pytest_multiarch.core.call import FileToCopy
+from pytest_multiarch.core.errors import ContainerError, EngineError, EngineGoneError
+from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.ports import (
+    Attachment,
+    ContainerSpec,
+    ContainerState,
+    EngineFacts,
+    ExecSpec,
+    LocalImage,
+    PathStat,
+)
+from pytest_multiarch.engine.archive import build_archive, list_parents, read_first_file
+from pytest_multiarch.engine.attachment import FrameParser
+from pytest_multiarch.engine.connection import (
+    REQUEST_TIMEOUT_S,
+    STREAM_TIMEOUT_S,
+    Connection,
+    EngineRefusal,
+    is_timeout,
+)
+from pytest_multiarch.engine.containers import build_create_document, parse_state, read_path_stat
+from pytest_multiarch.engine.credentials import find_credentials
+from pytest_multiarch.engine.endpoint import Endpoint
+from pytest_multiarch.engine.facts import parse_facts
+from pytest_multiarch.engine.images import ImageStore
+from pytest_multiarch.engine.messages import (
+    explain_create_failure,
+    explain_exec_failure,
+    explain_start_failure,
+)
+
+_LOG_LIMIT = 1024 * 1024
+_EXEC_SETTLE_S = 10.0
+
+
+def open_engine(endpoint: Endpoint, credentials_environ: Mapping[str, str]) -> DockerEngine:
+    """Connect to an engine; `credentials_environ` says where the user's registry logins are.
+
+    Raises:
+        EngineError: no engine answers at the endpoint, or none that is recent enough.
+    """
+    return DockerEngine(Connection(endpoint), credentials_environ)
+
+
+class DockerEngine:
+    """An `Engine` over its HTTP API, 1.41 (Docker 20.10) or newer."""
+
+    def __init__(self, connection: Connection, credentials_environ: Mapping[str, str]) -> None:
+        self._connection = connection
+        info = connection.read_json("/info")
+        self._facts = parse_facts(
+            info, connection.version, node=self.address, api_version=connection.api_version
+        )
+        self._images = ImageStore(
+            connection,
+            has_containerd_store=self._facts.has_containerd_store,
+            find_credentials=lambda registry: find_credentials(credentials_environ, registry),
+        )
+
+    @property
+    def address(self) -> str:
+        """The endpoint, for messages."""
+        return self._connection.endpoint.url
+
+    @property
+    def host(self) -> str:
+        """The name or address under which published ports are reached from here."""
+        return self._connection.endpoint.host
+
+    def read_facts(self) -> EngineFacts:
+        """Give what the node said of itself when it was connected to."""
+        return self._facts
+
+    # Images
+
+    def find_image(self, reference: str) -> LocalImage | None:
+        """Look an image up by name, digest or id."""
+        return self._images.find(reference)
+
+    def read_image_blobs(self, image_id: str, digests: Iterable[str]) -> Mapping[str, bytes]:
+        """Read small JSON documents of an image it has, by digest, from an export."""
+        return self._images.read_blobs(image_id, digests)
+
+    def pull(self, reference: str, platform: Platform | None) -> None:
+        """Fetch an image, with the user's credentials."""
+        self._images.pull(reference, platform)
+
+    def load_image(self, archive: bytes) -> None:
+        """Load a `docker save` archive."""
+        self._images.load(archive)
+
+    def remove_image(self, reference: str) -> None:
+        """Remove a name, and the image with its last name."""
+        self._images.remove(reference)
+
+    # Containers
+
+    def create_container(self, spec: ContainerSpec) -> str:
+        """Create, and give the id."""
+        params = {} if spec.platform is None else {"platform": str(spec.platform)}
+        try:
+            response = self._connection.request(
+                "POST",
+                "/containers/create",
+                params=params,
+                document=build_create_document(spec),
+            )
+        except EngineRefusal as error:
+            raise explain_create_failure(
+                error.text,
+                error.status,
+                reference=spec.image,
+                platform=spec.platform,
+                has_image=error.status == 404 and self._images.has(spec.image),
+            ) from None
+        return str(self._connection.parse_json(response)["Id"])
+
+    def attach(self, container_id: str, *, has_stdin: bool) -> Attachment:
+        """Connect to the main process's streams."""
+        params = {"stream": "1", "stdout": "1", "stderr": "1", "stdin": "1" if has_stdin else "0"}
+        with self._about(container_id):
+            return self._connection.hijack(f"/containers/{container_id}/attach", params=params)
+
+    def start_container(self, container_id: str) -> None:
+        """Start it."""
+        try:
+            self._connection.request("POST", f"/containers/{container_id}/start")
+        except EngineRefusal as error:
+            raise explain_start_failure(error.text) from None
+
+    def wait_container(self, container_id: str, *, timeout_s: float) -> int:
+        """Wait for the end and give the exit code."""
+        try:
+            with self._about(container_id):
+                response = self._connection.request(
+                    "POST", f"/containers/{container_id}/wait", timeout_s=timeout_s
+                )
+        except EngineGoneError as error:
+            if is_timeout(error):
+                raise TimeoutError from None
+            raise
+        return int(self._connection.parse_json(response)["StatusCode"])
+
+    def inspect_container(self, container_id: str) -> ContainerState:
+        """Look at it."""
+        with self._about(container_id):
+            document = self._connection.read_json(f"/containers/{container_id}/json")
+        return parse_state(document, host=self.host)
+
+    def remove_container(self, container_id: str) -> None:
+        """Kill and remove it with its anonymous volumes."""
+        try:
+            self._connection.request(
+                "DELETE", f"/containers/{container_id}", params={"force": "1", "v": "1"}
+            )
+        except EngineRefusal as error:
+            # 409: somebody else is removing it at this moment.
+            if error.status not in (404, 409):
+                raise
+
+    def stop_container(self, container_id: str, *, timeout_s: float) -> None:
+        """Ask it to end, kill it after `timeout_s`."""
+        with self._about(container_id):
+            self._connection.request(
+                "POST",
+                f"/containers/{container_id}/stop",
+                params={"t": str(math.ceil(timeout_s))},
+                timeout_s=timeout_s + REQUEST_TIMEOUT_S,
+            )
+
+    def read_logs(
+        self, container_id: str, *, tail: int | None = None, since_s: float | None = None
+    ) -> tuple[bytes, bytes]:
+        """Give (stdout, stderr) so far, of each at most the last 1 MiB."""
+        params = {"stdout": "1", "stderr": "1"}
+        if tail is not None:
+            params["tail"] = str(tail)
+        if since_s is not None:
+            params["since"] = f"{since_s:.9f}"
+        with self._about(container_id):
+            response = self._connection.request(
+                "GET", f"/containers/{container_id}/logs", params=params, is_stream=True
+            )
+        parser = FrameParser()
+        kept = {"stdout": _Tail(), "stderr": _Tail()}
+        for chunk in self._connection.read_chunks(response):
+            for stream, piece in parser.feed(chunk):
+                kept[stream].add(piece)
+        return kept["stdout"].join(), kept["stderr"].join()
+
+    def list_processes(self, container_id: str) -> tuple[str, ...]:
+        """Give the command lines of its processes as the node sees them, process 1 first."""
+        with self._about(container_id):
+            state = self._connection.read_json(f"/containers/{container_id}/json")["State"]
+            table = self._connection.read_json(f"/containers/{container_id}/top")
+        column = table["Titles"].index("PID")
+        first = str(state.get("Pid"))
+        rows = sorted(table["Processes"] or (), key=lambda row: row[column] != first)
+        return tuple(str(row[-1]) for row in rows)
+
+    # Files
+
+    def stat_path(self, container_id: str, path: str) -> PathStat | None:
+        """Look at a path in a container; None if there is no such path."""
+        try:
+            response = self._connection.request(
+                "HEAD", f"/containers/{container_id}/archive", params={"path": path}
+            )
+        except EngineRefusal as error:
+            if error.status != 404:
+                raise
+            self.inspect_container(container_id)  # an answer to HEAD does not say what is missing
+            return None
+        encoded = response.headers["X-Docker-Container-Path-Stat"]
+        return read_path_stat(json.loads(base64.b64decode(encoded)))
+
+    def read_head(self, container_id: str, path: str, *, size: int) -> bytes:
+        """Read the first bytes of a regular file in a container."""
+        with self._about(container_id):
+            response = self._connection.request(
+                "GET",
+                f"/containers/{container_id}/archive",
+                params={"path": path},
+                is_stream=True,
+            )
+        with contextlib.closing(response), self._connection.guard():
+            head = read_first_file(cast(BinaryIO, response.raw), size=size)
+        if head is None:
+            raise ContainerError(f"{path} in the container is not a regular file")
+        return head
+
+    def put_files(self, container_id: str, files: Iterable[FileToCopy]) -> None:
+        """Put files in, making missing folders."""
+        files = tuple(files)
+        folders = sorted({folder for file in files for folder in list_parents(file.path)})
+        missing: list[str] = []
+        for folder in folders:
+            is_under_missing = any(folder.startswith(f"{each}/") for each in missing)
+            if is_under_missing or self.stat_path(container_id, folder) is None:
+                missing.append(folder)
+        self.put_archive(container_id, "/", build_archive(files, missing))
+
+    def put_archive(self, container_id: str, folder: str, archive: bytes) -> None:
+        """Unpack a tar archive into an existing folder."""
+        with self._about(container_id):
+            self._connection.request(
+                "PUT",
+                f"/containers/{container_id}/archive",
+                params={"path": folder, "noOverwriteDirNonDir": "true"},
+                body=archive,
+                headers={"Content-Type": "application/x-tar"},
+                timeout_s=STREAM_TIMEOUT_S,
+            )
+
+    def read_archive(self, container_id: str, path: str) -> bytes:
+        """Give a path, file or folder, as a tar archive."""
+        with self._about(container_id):
+            response = self._connection.request(
+                "GET",
+                f"/containers/{container_id}/archive",
+                params={"path": path},
+                timeout_s=STREAM_TIMEOUT_S,
+                is_stream=True,
+            )
+        return b"".join(self._connection.read_chunks(response))
+
+    # Execs
+
+    def start_exec(self, container_id: str, spec: ExecSpec) -> tuple[str, Attachment]:
+        """Execute a program in a running container; give the exec's id and its streams."""
+        document = {
+            "Cmd": list(spec.argv),
+            "Env": [f"{name}={value}" for name, value in spec.env.items()],
+            "User": spec.user,
+            "WorkingDir": spec.workdir,
+            "AttachStdin": spec.has_stdin,
+            "AttachStdout": True,
+            "AttachStderr": True,
+        }
+        with self._about(container_id):
+            response = self._connection.request(
+                "POST", f"/containers/{container_id}/exec", document=document
+            )
+            exec_id = str(self._connection.parse_json(response)["Id"])
+            attachment = self._connection.hijack(
+                f"/exec/{exec_id}/start", document={"Detach": False, "Tty": False}
+            )
+        return exec_id, attachment
+
+    def read_exec_exit_code(self, exec_id: str) -> int:
+        """Give the exit code of an exec whose streams have ended.
+
+        Raises:
+            ProgramNotFoundError: the runtime could not find or execute the program.
+        """
+        deadline = time.monotonic() + _EXEC_SETTLE_S
+        while True:
+            document = self._connection.read_json(f"/exec/{exec_id}/json")
+            # The streams end a moment before the engine has taken note of the end.
+            if not document.get("Running") and document.get("ExitCode") is not None:
+                break
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    f"{self.address} does not tell how an exec ended, {_EXEC_SETTLE_S:.0f} s "
+                    "after its output did"
+                )
+            time.sleep(0.005)
+        if failure := explain_exec_failure(document):
+            raise failure
+        return int(document["ExitCode"])
+
+    # All
+
+    def remove_labelled(self, label: str, value: str) -> int:
+        """Remove every container, network and image name that carries a label."""
+        filters = json.dumps({"label": [f"{label}={value}"]})
+        containers = self._connection.read_json(
+            "/containers/json", params={"all": "1", "filters": filters}
+        )
+        for container in containers:
+            self.remove_container(container["Id"])
+        networks = self._connection.read_json("/networks", params={"filters": filters})
+        for network in networks:
+            self._remove_network(network["Id"])
+        return len(containers) + len(networks) + self._images.remove_labelled(filters)
+
+    def _remove_network(self, network_id: str) -> None:
+        try:
+            self._connection.request("DELETE", f"/networks/{network_id}")
+        except EngineRefusal as error:
+            if error.status != 404:
+                raise
+
+    @contextlib.contextmanager
+    def _about(self, container_id: str) -> Any:
+        """Turn a refusal that concerns a container into a `ContainerError`."""
+        try:
+            yield
+        except EngineRefusal as error:
+            if error.status in (404, 409):
+                raise ContainerError(f"container {container_id[:12]}: {error.text}") from None
+            raise
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._connection.close()
+
+
+class _Tail:
+    """The last bytes of a stream, at most `_LOG_LIMIT`."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[bytes] = deque()
+        self._size = 0
+
+    def add(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._size += len(piece)
+        while self._size - len(self._pieces[0]) >= _LOG_LIMIT:
+            self._size -= len(self._pieces.popleft())
+
+    def join(self) -> bytes:
+        return b"".join(self._pieces)[-_LOG_LIMIT:]

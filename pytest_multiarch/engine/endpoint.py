@@ -1,0 +1,219 @@
+"""Where the engine is: `DOCKER_HOST`, the docker context, or the default socket.
+
+The rules are the docker CLI's (`cli/command/cli.go`, `resolveContextName`). Only the standard
+library is used here, since the watchdog needs it in a process that starts in milliseconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pytest_multiarch.core.errors import EngineError
+
+_DEFAULT_SOCKET = "/var/run/docker.sock"
+_DEFAULT_PIPE = "npipe:////./pipe/docker_engine"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFiles:
+    """Paths of PEM files; an empty one is not used."""
+
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    is_verified: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """How an engine is reached.
+
+    `url` is `unix:///path`, `tcp://host:port`, `ssh://user@host` or `npipe:////./pipe/name`.
+    `origin` says for messages where it was found. `api_version` is what `DOCKER_API_VERSION`
+    asks for, empty to negotiate.
+    """
+
+    url: str
+    tls: TlsFiles | None = None
+    api_version: str = ""
+    origin: str = ""
+
+    @property
+    def scheme(self) -> str:
+        return self.url.partition("://")[0]
+
+    @property
+    def socket_path(self) -> str:
+        """The path of a `unix://` endpoint, empty for others."""
+        return self.url.removeprefix("unix://") if self.scheme == "unix" else ""
+
+    @property
+    def host(self) -> str:
+        """The name or address under which ports published by the engine are reached from here."""
+        if self.scheme in ("unix", "npipe"):
+            return "127.0.0.1"
+        return urlsplit(self.url).hostname or "127.0.0.1"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether no network, and so no proxy, lies between."""
+        return self.scheme in ("unix", "npipe") or is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address can only mean this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def find_endpoint(environ: Mapping[str, str]) -> Endpoint:
+    """Find the engine that the docker command would use in this environment.
+
+    Raises:
+        EngineError: a context is named that does not exist, or its file cannot be read.
+    """
+    api_version = environ.get("DOCKER_API_VERSION", "")
+    if host := environ.get("DOCKER_HOST", ""):
+        return Endpoint(
+            url=_complete_url(host),
+            tls=_find_environ_tls(environ),
+            api_version=api_version,
+            origin="DOCKER_HOST",
+        )
+    name = environ.get("DOCKER_CONTEXT", "")
+    origin = "DOCKER_CONTEXT"
+    if not name:
+        name = str(read_docker_config(environ).get("currentContext") or "")
+        origin = f"currentContext in {find_docker_config_folder(environ) / 'config.json'}"
+    if name and name != "default":
+        return _read_context(environ, name, origin=origin, api_version=api_version)
+    return Endpoint(url=_find_default(environ), api_version=api_version, origin="the default")
+
+
+def find_docker_config_folder(environ: Mapping[str, str]) -> Path:
+    """Give the folder of the docker command's own settings: `DOCKER_CONFIG`, else `~/.docker`."""
+    if folder := environ.get("DOCKER_CONFIG", ""):
+        return Path(folder)
+    return _find_home(environ) / ".docker"
+
+
+def read_docker_config(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Read the docker command's `config.json`; empty if there is none.
+
+    Raises:
+        EngineError: the file is there and is not a JSON object.
+    """
+    file = find_docker_config_folder(environ) / "config.json"
+    try:
+        document = json.loads(file.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"{file} cannot be read: {error}", cure="mend it, or point DOCKER_CONFIG elsewhere"
+        ) from error
+    if not isinstance(document, dict):
+        raise EngineError(
+            f"{file} holds {type(document).__name__}, expected a JSON object",
+            cure="mend it, or point DOCKER_CONFIG elsewhere",
+        )
+    return document
+
+
+def _find_home(environ: Mapping[str, str]) -> Path:
+    home = environ.get("HOME", "") or environ.get("USERPROFILE", "")
+    return Path(home) if home else Path.home()
+
+
+def _complete_url(host: str) -> str:
+    if "://" in host:
+        return host
+    return f"unix://{host}" if host.startswith("/") else f"tcp://{host}"
+
+
+def _find_environ_tls(environ: Mapping[str, str]) -> TlsFiles | None:
+    # The CLI takes any non-empty value of these as "yes", also "0".
+    is_verified = bool(environ.get("DOCKER_TLS_VERIFY", ""))
+    if not is_verified and not environ.get("DOCKER_TLS", ""):
+        return None
+    folder = Path(environ.get("DOCKER_CERT_PATH", "") or find_docker_config_folder(environ))
+    return _find_tls(folder, is_verified=is_verified)
+
+
+def _find_tls(folder: Path, *, is_verified: bool) -> TlsFiles:
+    files = {
+        name: str(folder / f"{name}.pem") if (folder / f"{name}.pem").is_file() else ""
+        for name in ("ca", "cert", "key")
+    }
+    return TlsFiles(
+        ca=files["ca"], cert=files["cert"], key=files["key"], is_verified=is_verified
+    )
+
+
+def _read_context(
+    environ: Mapping[str, str], name: str, *, origin: str, api_version: str
+) -> Endpoint:
+    folder = find_docker_config_folder(environ) / "contexts"
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    file = folder / "meta" / digest / "meta.json"
+    try:
+        document = json.loads(file.read_text("utf-8"))
+        endpoint = document["Endpoints"]["docker"]
+        url = _complete_url(endpoint["Host"])
+    except (FileNotFoundError, NotADirectoryError):
+        known = ", ".join(("default", *_list_contexts(folder)))
+        raise EngineError(
+            f"there is no docker context {name!r}, which {origin} names; there are: {known}",
+            cure="set DOCKER_CONTEXT to one of them, or run `docker context use default`",
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EngineError(
+            f"the docker context {name!r} cannot be read from {file}: {error!r}",
+            cure=f"make it anew with `docker context create {name} --docker host=...`",
+        ) from error
+    tls_folder = folder / "tls" / digest / "docker"
+    has_tls = tls_folder.is_dir() or bool(endpoint.get("SkipTLSVerify"))
+    return Endpoint(
+        url=url,
+        tls=_find_tls(tls_folder, is_verified=not endpoint.get("SkipTLSVerify"))
+        if has_tls
+        else None,
+        api_version=api_version,
+        origin=f"the docker context {name!r}",
+    )
+
+
+def _list_contexts(folder: Path) -> list[str]:
+    names = []
+    for file in sorted((folder / "meta").glob("*/meta.json")):
+        try:
+            names.append(str(json.loads(file.read_text("utf-8"))["Name"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return sorted(names)
+
+
+def _find_default(environ: Mapping[str, str]) -> str:
+    if sys.platform == "win32":
+        return _DEFAULT_PIPE
+    home = _find_home(environ)
+    candidates = [_DEFAULT_SOCKET]
+    if runtime := environ.get("XDG_RUNTIME_DIR", ""):
+        candidates.append(os.path.join(runtime, "docker.sock"))  # rootless dockerd
+    candidates.append(str(home / ".docker" / "run" / "docker.sock"))  # Docker Desktop on macOS
+    candidates.append(str(home / ".docker" / "desktop" / "docker.sock"))  # and on Linux
+    found = next((path for path in candidates if os.path.exists(path)), _DEFAULT_SOCKET)
+    return f"unix://{found}"

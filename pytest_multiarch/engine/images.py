@@ -1,0 +1,241 @@
+"""Images of one engine: looked up, pulled, loaded, removed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, BinaryIO, cast
+from urllib.parse import quote
+
+import requests
+
+from pytest_multiarch.core.errors import EngineError, ImageAccessError, ImageError, UsageError
+from pytest_multiarch.core.index import (
+    INDEX_MEDIA_TYPES,
+    ImageIndex,
+    IndexEntry,
+    is_attestation,
+    parse_config,
+    parse_index,
+)
+from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.ports import LocalImage
+from pytest_multiarch.core.reference import ImageReference
+from pytest_multiarch.engine.archive import iterate_files
+from pytest_multiarch.engine.connection import STREAM_TIMEOUT_S, Connection, EngineRefusal
+from pytest_multiarch.engine.credentials import CredentialsLookup
+from pytest_multiarch.engine.messages import explain_denied, explain_pull_failure
+
+_API_WITH_MANIFESTS = (1, 48)
+_BLOB_LIMIT = 4 * 1024 * 1024
+"""No manifest or config is larger; registries refuse them too."""
+_BLOB_FOLDER = "blobs/sha256/"
+
+
+class ImageStore:
+    """The images of one engine, whichever of Docker's stores keeps them."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        has_containerd_store: bool,
+        find_credentials: Callable[[str], CredentialsLookup],
+    ) -> None:
+        self._connection = connection
+        self._has_containerd_store = has_containerd_store
+        self._find_credentials = find_credentials
+
+    def find(self, reference: str) -> LocalImage | None:
+        """Look an image up by name, digest or id; None if the engine has none of that name."""
+        has_manifests = (
+            self._has_containerd_store and self._connection.api_version >= _API_WITH_MANIFESTS
+        )
+        params = {"manifests": "1"} if has_manifests else None
+        document = self._inspect(reference, params)
+        if document is None:
+            return None
+        digests = tuple(map(str, document.get("RepoDigests") or ()))
+        image_id = str(document["Id"])
+        if not self._has_containerd_store:
+            config = parse_config(document, digest=image_id)
+            return LocalImage(id=image_id, repo_digests=digests, config=config)
+        if has_manifests and document.get("Manifests"):
+            index, available = _read_manifests(document)
+        else:
+            index, available = self._read_exported_index(image_id)
+        return LocalImage(
+            id=image_id, repo_digests=digests, index=index, available=available
+        )
+
+    def _inspect(
+        self, reference: str, params: Mapping[str, str] | None
+    ) -> Mapping[str, Any] | None:
+        try:
+            path = f"/images/{_quote(reference)}/json"
+            return cast(Mapping[str, Any], self._connection.read_json(path, params=params))
+        except EngineRefusal as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def has(self, reference: str) -> bool:
+        """Tell whether the engine knows the name."""
+        return self._inspect(reference, None) is not None
+
+    def read_blobs(self, image_id: str, digests: Iterable[str]) -> Mapping[str, bytes]:
+        """Read small documents of an image, by digest, from an export of it."""
+        wanted = set(digests)
+        found: dict[str, bytes] = {}
+        last = max(wanted, default="")
+        with self._export(image_id) as stream:
+            for name, size, content in iterate_files(stream):
+                digest = f"sha256:{name.removeprefix(_BLOB_FOLDER)}"
+                if digest in wanted and size <= _BLOB_LIMIT:
+                    data = content.read()
+                    if f"sha256:{hashlib.sha256(data).hexdigest()}" == digest:
+                        found[digest] = data
+                if len(found) == len(wanted) or (self._has_containerd_store and digest > last):
+                    break
+        return found
+
+    @contextlib.contextmanager
+    def _export(self, image_id: str) -> Iterator[BinaryIO]:
+        response = self._connection.request(
+            "GET", f"/images/{_quote(image_id)}/get", timeout_s=STREAM_TIMEOUT_S, is_stream=True
+        )
+        with contextlib.closing(response), self._connection.guard():
+            yield cast(BinaryIO, response.raw)
+
+    def _read_exported_index(self, image_id: str) -> tuple[ImageIndex, tuple[Platform, ...]]:
+        """Find the index of an image on a containerd store that cannot be asked for it.
+
+        `image_id` is the digest of the index, or of the manifest of a single image.
+        """
+        raise NotImplementedError
+
+    def pull(self, reference: str, platform: Platform | None) -> None:
+        """Fetch an image with the user's credentials."""
+        parsed = ImageReference.parse(reference)
+        if parsed.is_local_id:
+            raise UsageError(
+                f"{reference} is an id, which no registry knows", cure="name the image instead"
+            )
+        lookup = self._find_credentials(parsed.registry)
+        params = {"fromImage": parsed.name, "tag": parsed.locator}
+        if platform is not None:
+            params["platform"] = str(platform)
+        headers = {}
+        if lookup.credentials is not None:
+            headers["X-Registry-Auth"] = lookup.credentials.encode_header()
+        try:
+            response = self._connection.request(
+                "POST",
+                "/images/create",
+                params=params,
+                headers=headers,
+                timeout_s=STREAM_TIMEOUT_S,
+                is_stream=True,
+            )
+            text = self._find_stream_error(response)
+        except EngineRefusal as error:
+            text = error.text
+        if not text:
+            return
+        failure = explain_pull_failure(
+            text,
+            reference=reference,
+            registry=parsed.registry,
+            platform=platform,
+            node=self._connection.endpoint.url,
+        )
+        if isinstance(failure, ImageAccessError) and lookup.problem:
+            failure = explain_denied(
+                text, reference=reference, registry=parsed.registry, problem=lookup.problem
+            )
+        raise failure
+
+    def _find_stream_error(self, response: requests.Response) -> str:
+        """Read a progress stream to its end; engines put errors into it, after a status of 200."""
+        text = ""
+        for line in self._connection.read_json_lines(response):
+            detail = line.get("errorDetail")
+            if isinstance(detail, dict) and detail.get("message"):
+                text = str(detail["message"])
+            elif line.get("error"):
+                text = str(line["error"])
+        return text
+
+    def load(self, archive: bytes) -> None:
+        """Load a `docker save` archive."""
+        response = self._connection.request(
+            "POST",
+            "/images/load",
+            params={"quiet": "1"},
+            body=archive,
+            headers={"Content-Type": "application/x-tar"},
+            timeout_s=STREAM_TIMEOUT_S,
+            is_stream=True,
+        )
+        if text := self._find_stream_error(response):
+            raise ImageError(f"{self._connection.endpoint.url} could not load an image: {text}")
+
+    def remove(self, reference: str) -> None:
+        """Remove a name, and the image with its last name; an absent one is no error."""
+        try:
+            self._connection.request(
+                "DELETE", f"/images/{_quote(reference)}", params={"force": "1"}
+            )
+        except EngineRefusal as error:
+            if error.status != 404:
+                raise
+
+    def remove_labelled(self, filters: str) -> int:
+        """Remove the names of all images that a label filter finds; give how many."""
+        found = self._connection.read_json("/images/json", params={"filters": filters})
+        names = [
+            name for image in found for name in (image.get("RepoTags") or (image["Id"],))
+        ]
+        for name in names:
+            self.remove(name)
+        return len(names)
+
+
+def _quote(reference: str) -> str:
+    return quote(reference, safe="/:@")
+
+
+def _read_manifests(document: Mapping[str, Any]) -> tuple[ImageIndex, tuple[Platform, ...]]:
+    """Read the answer to `?manifests=1`."""
+    variants = [each for each in document["Manifests"] if not is_attestation(each)]
+    entries = tuple(map(_read_manifest_summary, variants))
+    digest = str(document["Id"])
+    index = ImageIndex(
+        digest=digest,
+        entries=entries,
+        is_single=len(entries) == 1 and entries[0].digest == digest,
+    )
+    available = tuple(
+        entry.platform
+        for entry, each in zip(entries, variants, strict=True)
+        if each.get("Available")
+    )
+    return index, available
+
+
+def _read_manifest_summary(summary: Mapping[str, Any]) -> IndexEntry:
+    descriptor = summary.get("Descriptor") or {}
+    # An index says the platform in its own words; that of a single image is in its config.
+    platform = descriptor.get("platform") or summary.get("ImageData", {}).get("Platform") or {}
+    return IndexEntry(
+        platform=Platform.of_image(
+            str(platform.get("os", "")),
+            str(platform.get("architecture", "unknown")),
+            str(platform.get("variant", "")),
+        ),
+        digest=str(descriptor.get("digest") or summary.get("ID", "")),
+        media_type=str(descriptor.get("mediaType", "")),
+        size=int(descriptor.get("size", 0)),
+    )

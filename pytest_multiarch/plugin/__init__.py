@@ -1,0 +1,1 @@
+"""The pytest shell: wires things and decides nothing."""

@@ -1,0 +1,228 @@
+"""What tests declare: marks, read into values; a wrong one is an error where it is collected."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _pytest.mark.structures import ParameterSet
+
+from pytest_multiarch.core.call import Call, check_argv
+from pytest_multiarch.core.errors import UsageError
+from pytest_multiarch.core.parity import ParityRules, make_rules
+from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.reference import ImageReference
+from pytest_multiarch.core.settings import Settings
+from pytest_multiarch.core.wait import parse_wait
+from pytest_multiarch.run.container import ContainerSettings, read_files
+from pytest_multiarch.run.variant import FileSource, check_env
+
+MARKS = (
+    "platforms(*platforms, baseline=None): run the test on each of these platforms and compare",
+    "image(reference): the image whose variants the test runs",
+    "container(*command, env=, ports=, wait=, scope=, init=, entrypoint=, user=, workdir=, "
+    "network=, files=, timeout=): how the `container` fixture starts its container",
+    "parity(compare=, ignore=, normalize=, allow=, stateless=): what is compared across platforms, "
+    "and what may differ",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformsMark:
+    """A test's platforms in the order declared, each with the marks of its `pytest.param`."""
+
+    platforms: tuple[Platform, ...]
+    marks: Mapping[Platform, tuple[pytest.Mark | pytest.MarkDecorator, ...]]
+    baseline: Platform | None
+
+
+def parse_platforms_mark(mark: pytest.Mark) -> PlatformsMark:
+    """Read `@pytest.mark.platforms(...)`.
+
+    Raises:
+        UsageError: no platform, an unknown one, one given twice, or an unknown argument.
+    """
+    _check_keywords(mark, ("baseline",))
+    marks: dict[Platform, tuple[pytest.Mark | pytest.MarkDecorator, ...]] = {}
+    for value, own_marks in _flatten(mark.args):
+        platform = _parse_platform(value)
+        if platform in marks:
+            raise UsageError(f"@pytest.mark.platforms names {platform} twice")
+        marks[platform] = own_marks
+    if not marks:
+        raise UsageError(
+            "@pytest.mark.platforms names no platform",
+            cure='write for example @pytest.mark.platforms("linux/amd64", "linux/arm64")',
+        )
+    baseline = mark.kwargs.get("baseline")
+    chosen = None if baseline is None else _parse_platform(baseline)
+    if chosen is not None and chosen not in marks:
+        raise UsageError(
+            f"@pytest.mark.platforms: baseline {chosen} is not one of its platforms",
+            cure=f"take one of {', '.join(map(str, marks))}",
+        )
+    return PlatformsMark(platforms=tuple(marks), marks=marks, baseline=chosen)
+
+
+def _flatten(
+    values: Iterable[Any],
+) -> Iterable[tuple[Any, tuple[pytest.Mark | pytest.MarkDecorator, ...]]]:
+    for value in values:
+        if isinstance(value, ParameterSet):
+            if len(value.values) != 1:
+                raise UsageError(
+                    f"@pytest.mark.platforms: pytest.param takes one platform, found {value.values}"
+                )
+            yield value.values[0], tuple(value.marks)
+        elif isinstance(value, (list, tuple)):
+            yield from _flatten(value)
+        else:
+            yield value, ()
+
+
+def _parse_platform(value: object) -> Platform:
+    if isinstance(value, Platform):
+        return value
+    if isinstance(value, str):
+        return Platform.parse(value)
+    raise UsageError(f"@pytest.mark.platforms: {value!r} is not a platform")
+
+
+def looks_like_ours(mark: pytest.Mark) -> bool:
+    """Whether a `platforms` mark is meant for this plugin: other projects use the name too."""
+    try:
+        parse_platforms_mark(mark)
+    except UsageError:
+        return False
+    return True
+
+
+def parse_image_mark(mark: pytest.Mark) -> str:
+    """Read `@pytest.mark.image(reference)`.
+
+    Raises:
+        UsageError: not one reference, or not a valid one.
+    """
+    _check_keywords(mark, ())
+    if len(mark.args) != 1 or not isinstance(mark.args[0], str):
+        raise UsageError(
+            f"@pytest.mark.image takes one image reference, found {mark.args!r}",
+            cure='write for example @pytest.mark.image("ghcr.io/acme/app:1.4")',
+        )
+    ImageReference.parse(mark.args[0])
+    return mark.args[0]
+
+
+def make_container_settings(
+    *command: str,
+    env: Mapping[str, str] | None = None,
+    ports: Sequence[int] = (),
+    wait: object = None,
+    scope: str = "function",
+    init: bool | None = None,
+    entrypoint: str | Sequence[str] | None = None,
+    user: str = "",
+    workdir: str = "",
+    network: str = "",
+    files: Mapping[str, FileSource] | None = None,
+    timeout: float | None = None,
+) -> ContainerSettings:
+    """Read the arguments of `@pytest.mark.container(...)`.
+
+    Raises:
+        UsageError: one of them is wrong.
+    """
+    if scope not in ("function", "session"):
+        raise UsageError(
+            f"@pytest.mark.container: scope={scope!r}", cure="valid are 'function', 'session'"
+        )
+    numbers = (ports,) if isinstance(ports, int) else tuple(ports)
+    for port in numbers:
+        if not isinstance(port, int) or not 0 < port < 65536:
+            raise UsageError(f"@pytest.mark.container: {port!r} is not a port number")
+    copied = [
+        file for path, source in (files or {}).items() for file in read_files(source, path)
+    ]
+    single = (entrypoint,) if isinstance(entrypoint, str) else entrypoint
+    call = Call(
+        argv=check_argv(command, what="container"),
+        entrypoint=None if single is None else tuple(single),
+        env=check_env(env),
+        user=user,
+        workdir=workdir,
+        files=tuple(copied),
+        network=network,
+        init=init,
+        timeout_s=timeout,
+    )
+    return ContainerSettings(call=call, ports=numbers, waits=parse_wait(wait), scope=scope)
+
+
+def parse_container_mark(mark: pytest.Mark, *, folder: Path) -> ContainerSettings:
+    """Read `@pytest.mark.container(...)`; relative sources in `files=` are beside the test.
+
+    Raises:
+        UsageError: an argument is unknown or wrong.
+    """
+    valid = [name for name in inspect.signature(make_container_settings).parameters]
+    _check_keywords(mark, valid[1:])
+    kwargs = dict(mark.kwargs)
+    if isinstance(kwargs.get("files"), Mapping):
+        kwargs["files"] = {
+            path: source if isinstance(source, bytes) else folder / source
+            for path, source in kwargs["files"].items()
+        }
+    return make_container_settings(*mark.args, **kwargs)
+
+
+def parse_parity_mark(mark: pytest.Mark | None, settings: Settings) -> ParityRules:
+    """Read `@pytest.mark.parity(...)` on top of what the configuration declares.
+
+    Raises:
+        UsageError: an argument is unknown or wrong.
+    """
+    kwargs: dict[str, Any] = {}
+    if mark is not None:
+        _check_keywords(mark, ("compare", "ignore", "normalize", "allow", "stateless"))
+        if mark.args:
+            raise UsageError(
+                f"@pytest.mark.parity takes keyword arguments only, found {mark.args!r}",
+                cure='write for example @pytest.mark.parity(normalize=["timestamps"])',
+            )
+        kwargs = dict(mark.kwargs)
+    kwargs["normalize"] = [*settings.normalize.value, *_listed(kwargs.get("normalize"))]
+    kwargs["allow"] = [*settings.allow.value, *_listed(kwargs.get("allow"))]
+    return make_rules(**kwargs)
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, set, frozenset)) else [value]
+
+
+def _check_keywords(mark: pytest.Mark, valid: Sequence[str]) -> None:
+    for name in mark.kwargs:
+        if name not in valid:
+            raise UsageError(
+                f"@pytest.mark.{mark.name} has no argument {name!r}",
+                cure=f"valid are {', '.join(f'{each}=' for each in valid) or 'none'}",
+            )
+
+
+class MarkReader:
+    """Reads marks once each: a module's mark is one object, shared by all its tests."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[int, str], tuple[object, Any]] = {}
+
+    def read(self, mark: Any, parse: Callable[[Any], Any], *, key: str = "") -> Any:
+        """Give `parse(mark)`, or what it gave before; `key` tells parsers of one mark apart."""
+        found = self._read.get((id(mark), key))
+        if found is None:
+            found = self._read[id(mark), key] = (mark, parse(mark))
+        return found[1]

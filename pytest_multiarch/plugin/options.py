@@ -1,0 +1,105 @@
+"""Command-line options, and the settings they make together with the configuration file."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_multiarch.core.errors import UsageError
+from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.reference import ImageReference
+from pytest_multiarch.core.settings import Settings, merge_settings
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Add every `--multiarch-*` option."""
+    group = parser.getgroup("multiarch", "container tests on several platforms")
+    group.addoption(
+        "--multiarch-platforms",
+        action="append",
+        default=[],
+        metavar="PLATFORM,...",
+        help="run only these of the platforms that tests declare; also the default for tests "
+        "that declare none (repeatable)",
+    )
+    group.addoption(
+        "--multiarch-image",
+        action="append",
+        default=[],
+        metavar="REF|OLD=NEW",
+        help="the image of tests that name none; OLD=NEW runs NEW wherever OLD is named "
+        "(repeatable)",
+    )
+    group.addoption(
+        "--multiarch-parity",
+        choices=("fail", "report", "off"),
+        default="fail",
+        help="what a difference between platforms does: fail (default), only be reported, or "
+        "off: nothing is compared",
+    )
+    group.addoption(
+        "--multiarch-strict",
+        action="store_true",
+        help="fail also where nothing could be compared",
+    )
+    group.addoption(
+        "--multiarch-unavailable",
+        choices=("error", "skip"),
+        default="error",
+        help="what a platform that cannot run here is: an error (default), or a skip",
+    )
+    group.addoption(
+        "--multiarch-pull",
+        choices=("missing", "always", "never"),
+        default="missing",
+        help="when images are pulled (default: missing)",
+    )
+    group.addoption(
+        "--multiarch-blame",
+        choices=("group", "members"),
+        default="group",
+        help="report a divergence as a test of its own (default), or on the tests of the "
+        "platforms that differ, for tools that know only collected tests",
+    )
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Read the settings of a run.
+
+    Raises:
+        pytest.UsageError: an option or the configuration file is wrong.
+    """
+    from pytest_multiarch.files.config_file import read_config_file
+
+    try:
+        return merge_settings(
+            read_config_file(config.rootpath),
+            platforms=_parse_platforms(config.getoption("--multiarch-platforms")),
+            images=_check_images(config.getoption("--multiarch-image")),
+            parity=config.getoption("--multiarch-parity"),
+            unavailable=config.getoption("--multiarch-unavailable"),
+            pull=config.getoption("--multiarch-pull"),
+            blame=config.getoption("--multiarch-blame"),
+            strict=config.getoption("--multiarch-strict"),
+        )
+    except UsageError as error:
+        raise pytest.UsageError(f"pytest-multiarch: {error}") from None
+
+
+def _parse_platforms(values: list[str]) -> tuple[Platform, ...]:
+    words = [word for value in values for word in value.split(",") if word.strip()]
+    if values and not words:
+        raise UsageError("--multiarch-platforms names no platform")
+    try:
+        return tuple(dict.fromkeys(Platform.parse(word) for word in words))
+    except UsageError as error:
+        raise UsageError(f"--multiarch-platforms: {error.what}", cure=error.cure) from None
+
+
+def _check_images(values: list[str]) -> tuple[str, ...]:
+    for value in values:
+        for reference in value.split("=", 1):
+            try:
+                ImageReference.parse(reference)
+            except UsageError as error:
+                raise UsageError(f"--multiarch-image: {error.what}", cure=error.cure) from None
+    return tuple(values)

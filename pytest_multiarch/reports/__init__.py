@@ -1,0 +1,1 @@
+"""Renderers: verdicts and records in, text out; pure."""

@@ -1,0 +1,1 @@
+"""Use cases on the Protocols of `core.ports`: resolve, run, wait, observe."""

@@ -1,0 +1,249 @@
+"""From a reference and a platform to a pinned variant that the node has.
+
+What an engine has under a name wins, as with `docker run`; what is missing comes from the same
+index, so that all platforms of a session are variants of one image even if its tag moves.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from pytest_multiarch.core.errors import (
+    EngineError,
+    ImageError,
+    ImageNotFoundError,
+    PlatformMissingError,
+    WrongArchitectureError,
+)
+from pytest_multiarch.core.index import ImageConfig, ImageIndex, parse_image_config
+from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.ports import Engine, LocalImage, Registry
+from pytest_multiarch.core.reference import ImageReference
+from pytest_multiarch.core.variant import ResolvedVariant
+
+
+class PullPolicy(Enum):
+    """When an image is fetched; the words are those of `docker run --pull`."""
+
+    MISSING = "missing"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """Where the variants of a reference come from: the engine, a registry, or both."""
+
+    reference: ImageReference
+    local: LocalImage | None
+    remote: ImageIndex | None
+
+
+class Resolver:
+    """Resolves references on one node, each once."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        open_registry: Callable[[], Registry],
+        *,
+        pull: PullPolicy,
+        lock_pull: Callable[[str], AbstractContextManager[None]],
+    ) -> None:
+        self._engine = engine
+        self._open_registry = open_registry
+        self._pull = pull
+        self._lock_pull = lock_pull
+        self._lock = threading.RLock()
+        self._registry: Registry | None = None
+        self._sources: dict[str, _Source] = {}
+        self._variants: dict[tuple[str, Platform], ResolvedVariant | ImageError] = {}
+
+    def resolve(self, reference: ImageReference, platform: Platform) -> ResolvedVariant:
+        """Give the platform's variant, on the node and checked.
+
+        Raises:
+            ImageError: there is no such image or variant, or it is not what its entry says;
+                the same error again each time it is asked for.
+        """
+        key = (reference.text, platform)
+        with self._lock:
+            if key not in self._variants:
+                try:
+                    self._variants[key] = self._resolve(self._find_source(reference), platform)
+                except ImageError as error:
+                    self._variants[key] = error
+            found = self._variants[key]
+        if isinstance(found, ImageError):
+            raise found
+        return found
+
+    def _find_source(self, reference: ImageReference) -> _Source:
+        if reference.text not in self._sources:
+            self._sources[reference.text] = self._look_up(reference)
+        return self._sources[reference.text]
+
+    def _look_up(self, reference: ImageReference) -> _Source:
+        local = None
+        if self._pull is not PullPolicy.ALWAYS or reference.is_local_id:
+            local = self._engine.find_image(reference.text)
+        if local is not None:
+            return _Source(
+                reference=reference, local=local, remote=self._find_origin(reference, local)
+            )
+        if self._pull is PullPolicy.NEVER or reference.is_local_id:
+            raise ImageNotFoundError(
+                f"{reference} is not on {self._engine.address}",
+                cure="build or load it there"
+                + ("" if reference.is_local_id else ", or allow pulling: --multiarch-pull=missing"),
+            )
+        return _Source(reference=reference, local=None, remote=self._read_remote(reference))
+
+    def _find_origin(self, reference: ImageReference, local: LocalImage) -> ImageIndex | None:
+        """Find the index that a classic store's single variant came from, if it was pulled."""
+        if local.index is not None or self._pull is PullPolicy.NEVER:
+            return None
+        for pin in local.repo_digests:
+            origin = ImageReference.parse(pin)
+            if (origin.registry, origin.repository) == (reference.registry, reference.repository):
+                try:
+                    return self.registry.read_index(origin)
+                except (ImageError, EngineError):
+                    return None  # its own platform still runs, from the store
+        return None
+
+    def _read_remote(self, reference: ImageReference) -> ImageIndex:
+        try:
+            return self.registry.read_index(reference)
+        except ImageNotFoundError as error:
+            raise ImageNotFoundError(
+                f"{reference} is neither on {self._engine.address} nor in its registry: "
+                f"{error.what}",
+                cure=error.cure or "check the name and the tag, or build and load it first",
+            ) from None
+
+    @property
+    def registry(self) -> Registry:
+        """The registry client, made when it is first needed."""
+        if self._registry is None:
+            self._registry = self._open_registry()
+        return self._registry
+
+    def _resolve(self, source: _Source, platform: Platform) -> ResolvedVariant:
+        if source.remote is not None:
+            return self._resolve_remote(source.reference, source.remote, platform)
+        assert source.local is not None
+        if source.local.index is None:
+            return _resolve_single(source.reference, source.local, platform)
+        return self._resolve_in_store(source.reference, source.local, source.local.index, platform)
+
+    def _resolve_remote(
+        self, reference: ImageReference, index: ImageIndex, platform: Platform
+    ) -> ResolvedVariant:
+        entry = index.select(platform, reference=reference.text)
+        manifest = self.registry.read_manifest(reference, entry.digest)
+        config = self.registry.read_config(reference, manifest)
+        _check_config(reference, platform, config)
+        pin = reference.pin(entry.digest)
+        self._fetch(pin, platform)
+        return ResolvedVariant(
+            reference=reference,
+            platform=platform,
+            kind="manifest",
+            digest=entry.digest,
+            config_digest=manifest.config_digest,
+            config=config,
+            create_image=pin,
+            create_platform=self._platform_to_create(platform),
+        )
+
+    def _fetch(self, pin: str, platform: Platform) -> None:
+        if self._engine.find_image(pin) is not None:
+            return
+        if self._pull is PullPolicy.NEVER:
+            raise ImageNotFoundError(
+                f"{pin} is not on {self._engine.address}",
+                cure="allow pulling: --multiarch-pull=missing",
+            )
+        with self._lock_pull(pin):
+            if self._engine.find_image(pin) is None:
+                self._engine.pull(pin, platform)
+
+    def _platform_to_create(self, platform: Platform) -> Platform | None:
+        """The classic store knows the pinned variant by its digest alone, and old engines compare
+        the platform's spelling."""
+        return platform if self._engine.read_facts().has_containerd_store else None
+
+    def _resolve_in_store(
+        self, reference: ImageReference, local: LocalImage, index: ImageIndex, platform: Platform
+    ) -> ResolvedVariant:
+        entry = index.select(platform, reference=reference.text)
+        if platform not in local.available:
+            return self._complete_from_registry(reference, index, platform)
+        blobs = self._engine.read_image_blobs(local.id, [entry.digest])
+        config_digest = str(json.loads(blobs[entry.digest])["config"]["digest"])
+        blobs = self._engine.read_image_blobs(local.id, [config_digest])
+        config = parse_image_config(json.loads(blobs[config_digest]), digest=config_digest)
+        _check_config(reference, platform, config)
+        return ResolvedVariant(
+            reference=reference,
+            platform=platform,
+            kind="manifest",
+            digest=entry.digest,
+            config_digest=config_digest,
+            config=config,
+            create_image=local.id,
+            create_platform=platform,
+        )
+
+    def _complete_from_registry(
+        self, reference: ImageReference, index: ImageIndex, platform: Platform
+    ) -> ResolvedVariant:
+        """The tag was pulled for other platforms: fetch this one from the same index."""
+        try:
+            return self._resolve_remote(reference, index, platform)
+        except ImageNotFoundError as error:
+            raise PlatformMissingError(
+                f"{reference} on {self._engine.address} lists {platform} but does not hold it, "
+                f"and its registry has it no more: {error.what}",
+                cure=f"docker pull --platform {platform} {reference}, or build it again",
+            ) from None
+
+
+def _resolve_single(
+    reference: ImageReference, local: LocalImage, platform: Platform
+) -> ResolvedVariant:
+    config = local.config
+    if config is None:
+        raise ImageError(f"{reference}: the engine does not say what the image is for")
+    if config.platform != platform:
+        raise PlatformMissingError(
+            f"{reference} on this engine is for {config.platform} only; there is no {platform}: "
+            "the classic image store keeps one platform under a name, and no registry has the rest",
+            cure="turn on Docker's containerd image store and build with docker buildx build "
+            "--platform ... --load, or push the image to a registry",
+        )
+    return ResolvedVariant(
+        reference=reference,
+        platform=platform,
+        kind="config",
+        digest=local.id,
+        config_digest=local.id,
+        config=replace(config, digest=local.id),
+        create_image=local.id,
+        create_platform=None,
+    )
+
+
+def _check_config(reference: ImageReference, platform: Platform, config: ImageConfig) -> None:
+    if config.platform != platform:
+        raise WrongArchitectureError(
+            f"{reference}: the entry for {platform} holds an image that says it is for "
+            f"{config.platform}",
+            cure=f"rebuild that entry; docker buildx imagetools inspect {reference} shows the index",
+        )

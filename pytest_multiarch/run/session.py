@@ -1,0 +1,106 @@
+"""What one process of a test session holds: its node, and the containers shared by its tests."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from pytest_multiarch.core.errors import MultiarchError
+from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.reference import ImageReference
+from pytest_multiarch.run.calls import Recorder
+from pytest_multiarch.run.container import (
+    Container,
+    ContainerSettings,
+    StartedContainer,
+    describe_waits,
+)
+from pytest_multiarch.run.node import Node
+from pytest_multiarch.run.variant import Variant
+
+
+class Session:
+    """Gives variants and containers to tests, and removes them all at the end."""
+
+    def __init__(self, node: Node, *, platforms: Iterable[Platform] = ()) -> None:
+        self._node = node
+        self._platforms = tuple(platforms)
+        self._lock = threading.RLock()
+        self._shared: dict[str, StartedContainer | MultiarchError] = {}
+
+    def find_node(self, platform: Platform) -> Node:
+        """Give the node that runs a platform."""
+        return self._node
+
+    def open_variant(
+        self, reference: ImageReference, platform: Platform, *, recorder: Recorder | None
+    ) -> Variant:
+        """Give a platform's variant of an image, once the node is known to be able to run it.
+
+        Raises:
+            PlatformUnavailableError: the node cannot.
+            ImageError: there is no such variant, or it is not what its entry says.
+            EngineError: there is no engine.
+        """
+        node = self.find_node(platform)
+        execution = node.require_execution(platform, soon=self._platforms)
+        resolved = node.resolve(reference, platform)
+        return Variant(node, resolved, execution, recorder=recorder)
+
+    def open_container(
+        self, variant: Variant, settings: ContainerSettings, *, recorder: Recorder | None
+    ) -> Container:
+        """Start a container and wait until it is ready; or give the shared one of its settings."""
+        if settings.scope == "session":
+            started = self._share(variant, settings)
+            return Container(started, recorder=recorder, is_shared=True)
+        started = StartedContainer(variant.node, variant.resolved, variant.execution, settings)
+        started.start()
+        container = Container(started, recorder=recorder)
+        try:
+            container.wait_ready()
+        except BaseException:
+            started.remove()
+            raise
+        return container
+
+    def _share(self, variant: Variant, settings: ContainerSettings) -> StartedContainer:
+        key = repr((variant.digest, str(variant.platform), _describe(settings)))
+        with self._lock:
+            if key not in self._shared:
+                try:
+                    self._shared[key] = self._start_shared(variant, settings)
+                except MultiarchError as error:
+                    self._shared[key] = error
+            found = self._shared[key]
+        if isinstance(found, MultiarchError):
+            raise found
+        return found
+
+    def _start_shared(self, variant: Variant, settings: ContainerSettings) -> StartedContainer:
+        started = StartedContainer(variant.node, variant.resolved, variant.execution, settings)
+        started.start()
+        try:
+            Container(started, recorder=None).wait_ready()
+        except BaseException:
+            started.remove()
+            raise
+        return started
+
+    def close_container(self, container: Container, settings: ContainerSettings) -> None:
+        """Remove a test's own container; a shared one stays for the next test."""
+        if settings.scope != "session":
+            container.remove()
+
+    def close(self) -> None:
+        """Remove everything this process has on its node."""
+        self._node.close()
+
+
+def _describe(settings: ContainerSettings) -> tuple[object, ...]:
+    call = settings.call
+    return (
+        call.argv, call.entrypoint, tuple(call.env.items()), call.user, call.workdir,
+        tuple((each.path, each.mode, each.content) for each in call.files), call.network,
+        call.init, settings.ports, describe_waits(settings.waits),
+    )  # fmt: skip

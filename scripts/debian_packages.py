@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""Download packages of any Debian suite and architecture and unpack them, installing nothing.
+
+    scripts/debian_packages.py --cache DIR --into DIR --suite trixie --suite sid \\
+        --architecture s390x [--libraries] [--without libllvm] busybox-static ...
+
+apt does the downloading, so signatures and checksums are verified; its lists and state are kept
+in the cache folder, and the machine's own are neither read nor written. Needs no root. A second
+call with the same arguments answers from the cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+DEFAULT_MIRROR = "http://deb.debian.org/debian"
+KEYRING = Path("usr/share/keyrings/debian-archive-keyring.gpg")
+FROM_ROOT = Path("/")
+
+
+class PackageError(Exception):
+    """Say which packages could not be had, and why; shown to the user as it is."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Name packages of one architecture, and the suites to look in, best first.
+
+    With `libraries`, the shared libraries that they depend on come with them, except those whose
+    name starts with one of `without`.
+    """
+
+    packages: tuple[str, ...]
+    suites: tuple[str, ...]
+    architecture: str
+    libraries: bool = False
+    without: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Return a name for this selection in a cache."""
+        digest = hashlib.sha256(repr(self).encode()).hexdigest()[:10]
+        return f"{self.packages[0]}-{self.architecture}-{digest}"
+
+
+def read_os_ids() -> list[str]:
+    """Return ID and ID_LIKE of this machine's os-release."""
+    with contextlib.suppress(OSError):
+        release = platform.freedesktop_os_release()
+        return [release["ID"], *release.get("ID_LIKE", "").split()]
+    return []
+
+
+def read_host_architecture() -> str:
+    """Return Debian's name of this machine's architecture."""
+    done = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def find_mirror() -> str:
+    """Return the Debian mirror that the machine's own apt uses, else Debian's own."""
+    if read_os_ids()[:1] != ["debian"]:
+        return DEFAULT_MIRROR
+    folder = Path("/etc/apt")
+    line = re.compile(r"(?:deb\s+(?:\[.*?\]\s*)?|URIs:\s*)(https?://\S+/debian)/?(?:\s|$)")
+    for file in (folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))):
+        text = file.read_text(errors="replace") if file.is_file() else ""
+        for found in filter(None, map(line.match, text.splitlines())):
+            return found[1]
+    return DEFAULT_MIRROR
+
+
+def find_keyring(cache: Path) -> Path:
+    """Return the keys of Debian's archive; on Ubuntu out of the package that Ubuntu has of them."""
+    if (FROM_ROOT / KEYRING).exists():
+        return FROM_ROOT / KEYRING
+    private = cache / "keyring"
+    if not (private / KEYRING).exists():
+        private.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(
+            ["apt-get", "-q", "download", "debian-archive-keyring"],
+            cwd=private, capture_output=True, text=True,
+        )  # fmt: skip
+        if done.returncode:
+            raise PackageError(
+                f"The keys of Debian's archive are missing here: {done.stderr.strip()}\n"
+                "Run: apt-get update && apt-get install debian-archive-keyring"
+            )
+        unpack(sorted(private.glob("*.deb")), private)
+    return private / KEYRING
+
+
+def run_apt(*argv: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run one of apt's tools; its messages are not translated."""
+    env = {**os.environ, "LC_ALL": "C.UTF-8"}
+    return subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, timeout=1800)
+
+
+def update_lists(cache: Path, suite: str, architecture: str) -> list[str]:
+    """Read the package lists of a suite into the cache and return apt's options for using them."""
+    folder, mirror = cache / f"apt-{suite}-{architecture}", find_mirror()
+    for name in ("lists/partial", "cache/archives/partial"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "status").touch()  # else what this machine has installed decides on versions
+    (folder / "sources.list").write_text(
+        f"deb [signed-by={find_keyring(cache)}] {mirror} {suite} main\n"
+    )
+    options = [
+        f"-oDir::State::Lists={folder}/lists",
+        f"-oDir::State::Status={folder}/status",
+        f"-oDir::Cache={folder}/cache",
+        f"-oDir::Etc::SourceList={folder}/sources.list",
+        "-oDir::Etc::SourceParts=/dev/null",
+        "-oAPT::Sandbox::User=root",
+        f"-oAPT::Architecture={architecture}",
+        f"-oAPT::Architectures={architecture}",
+        "-oAcquire::Languages=none",
+    ]
+    for attempt in range(3):
+        time.sleep(2 * attempt)
+        done = run_apt("apt-get", "-q", "-oAPT::Update::Error-Mode=any", *options, "update")
+        if done.returncode == 0:
+            return options
+    raise PackageError(
+        f"Debian {suite} for {architecture} on {mirror} cannot be read: "
+        f"{done.stderr.strip()[-600:]}\n`File has unexpected size` means that the mirror is being "
+        "synchronised: try again later."
+    )
+
+
+def add_libraries(options: list[str], selection: Selection) -> list[str]:
+    """Return the packages and every shared library that they need, directly or not."""
+    known, level = list(selection.packages), list(selection.packages)
+    while level:
+        shown = run_apt("apt-cache", *options, "show", "--no-all-versions", *level).stdout
+        level = []
+        for field in re.findall(r"^(?:Pre-)?Depends: (.*)$", shown, re.MULTILINE):
+            for alternatives in field.split(","):
+                name = re.split(r"[\s(:|]", alternatives.strip())[0]
+                wanted = name.startswith("lib") and not name.startswith(selection.without or "-")
+                if wanted and name not in known:
+                    known.append(name)
+                    level.append(name)
+    return known
+
+
+def download(cache: Path, selection: Selection) -> Path:
+    """Return the folder in the cache that holds the packages, downloading them if needed."""
+    kept = cache / selection.key
+    if (kept / ".complete").exists():
+        return kept
+    failures = []
+    for suite in selection.suites:
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir(parents=True)
+        try:
+            options = update_lists(cache, suite, selection.architecture)
+        except PackageError as error:
+            failures.append(str(error))
+            continue
+        names = list(selection.packages)
+        if selection.libraries:
+            names = add_libraries(options, selection)
+        done = run_apt("apt-get", "-q", *options, "download", *names, folder=kept)
+        if done.returncode == 0:
+            (kept / ".complete").touch()
+            return kept
+        failures.append(f"Debian {suite}: {done.stderr.strip()[-600:]}")
+    raise PackageError(
+        f"No {', '.join(selection.packages)} for {selection.architecture}:\n" + "\n".join(failures)
+    )
+
+
+def unpack(debs: list[Path], target: Path) -> None:
+    """Unpack package files into a folder, without running their scripts."""
+    target.mkdir(parents=True, exist_ok=True)
+    for deb in debs:
+        done = subprocess.run(["dpkg", "-x", deb, target], capture_output=True, text=True)
+        if done.returncode:
+            raise PackageError(f"{deb} cannot be unpacked: {done.stderr.strip()}")
+
+
+def provide_packages(cache: Path, selection: Selection, target: Path) -> None:
+    """Unpack the selection into `target`, unless it holds exactly that already."""
+    stamp = target / ".unpacked"
+    if stamp.exists() and stamp.read_text() == selection.key:
+        return
+    absent = [tool for tool in ("apt-get", "dpkg") if not shutil.which(tool)]
+    if absent:
+        raise PackageError(
+            f"{' and '.join(absent)} not found: Debian's packages can only be downloaded on "
+            "Debian, Ubuntu and their like."
+        )
+    debs = sorted(download(cache, selection).glob("*.deb"))
+    shutil.rmtree(target, ignore_errors=True)
+    unpack(debs, target)
+    stamp.write_text(selection.key)
+
+
+def main() -> int:
+    """Run the command of the module's docstring."""
+    parser = argparse.ArgumentParser(description="Unpack Debian packages, installing nothing.")
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--into", type=Path, required=True)
+    parser.add_argument("--suite", action="append", required=True)
+    parser.add_argument("--architecture", default=None)
+    parser.add_argument("--libraries", action="store_true", help="and the libraries they need")
+    parser.add_argument("--without", action="append", default=[], help="start of a library's name")
+    parser.add_argument("packages", nargs="+")
+    given = parser.parse_args()
+    selection = Selection(
+        packages=tuple(given.packages),
+        suites=tuple(given.suite),
+        architecture=given.architecture or read_host_architecture(),
+        libraries=given.libraries,
+        without=tuple(given.without),
+    )
+    try:
+        provide_packages(given.cache.resolve(), selection, given.into.resolve())
+    except PackageError as error:
+        print(f"debian_packages: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
