@@ -148,7 +148,7 @@ def add_libraries(options: list[str], selection: Selection) -> list[str]:
         for field in re.findall(r"^(?:Pre-)?Depends: (.*)$", shown, re.MULTILINE):
             for alternatives in field.split(","):
                 name = re.split(r"[\s(:|]", alternatives.strip())[0]
-                wanted = name.startswith("lib") and not name.startswith(selection.without or "-")
+                wanted = name.startswith(("lib", "zlib")) and not name.startswith(selection.without or "-")
                 if wanted and name not in known:
                     known.append(name)
                     level.append(name)

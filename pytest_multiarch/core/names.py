@@ -125,7 +125,6 @@ _VDSOS = {
     "ppc64le": "linux-vdso64.so.1",
     "s390x": "linux-vdso64.so.1",
 }
-_DEFAULT_VDSO = "linux-vdso.so.1"
 _ABIS: dict[str, tuple[str, ...]] = {
     "arm/v5": ("eabi",),
     "arm/v6": ("eabi", "eabihf"),
@@ -140,11 +139,8 @@ def _list_files() -> dict[str, frozenset[str]]:
     """Give each architecture's loaders, with and without their folder, and its vDSO."""
     return {
         key: frozenset(
-            [
-                *paths,
-                *(path.rpartition("/")[2] for path in paths),
-                _VDSOS.get(key, _DEFAULT_VDSO),
-            ]
+            [_VDSOS.get(key, "linux-vdso.so.1")]
+            + [form for path in paths for form in (f"/usr{path}", path, path.rpartition("/")[2])]
         )
         for key, paths in _LOADERS.items()
     }
@@ -171,9 +167,7 @@ def _compile_pattern() -> re.Pattern[str]:
     for name in sorted(tails, key=lambda each: (-len(each), each)):
         by_first.setdefault(name[0], []).append(re.escape(name[1:]) + tails[name])
     first = "".join(sorted({*by_first, *(letter.upper() for letter in by_first)}))
-    groups = "|".join(
-        f"(?<={key})(?:{'|'.join(rests)})" for key, rests in by_first.items()
-    )
+    groups = "|".join(f"(?<={key})(?:{'|'.join(rests)})" for key, rests in by_first.items())
     return re.compile(
         rf"[{re.escape(first)}](?<![a-z0-9].)(?:{groups})(?![a-z0-9])",
         re.IGNORECASE | re.ASCII,
@@ -215,9 +209,7 @@ def _skip_spaces(text: str, at: int, limit: int, *, step: int) -> int:
     return at
 
 
-def mask_own_names(
-    text: str, platform: Platform, *, placeholder: str = PLACEHOLDER
-) -> str:
+def mask_own_names(text: str, platform: Platform, *, placeholder: str = PLACEHOLDER) -> str:
     """Replace the platform's own names, and only those; spaces stay as they are."""
     return _PATTERN.sub(
         lambda match: placeholder if is_own_name(match[0], platform) else match[0], text
@@ -231,26 +223,20 @@ def is_own_name(name: str, platform: Platform) -> bool:
     if any(lower in _FILES_OF.get(key, ()) for key in keys):
         return True
     parts = _PARTS.fullmatch(lower)
-    if parts is None or not any(
-        parts["arch"] in _NAMES_OF.get(key, ()) for key in keys
-    ):
+    if parts is None or not any(parts["arch"] in _NAMES_OF.get(key, ()) for key in keys):
         return False
     abis = next((_ABIS[key] for key in keys if key in _ABIS), ())
     return parts["abi"] is None or parts["abi"] in abis
 
 
-def names_agree(
-    ours: str, theirs: str, our_platform: Platform, their_platform: Platform
-) -> bool:
+def names_agree(ours: str, theirs: str, our_platform: Platform, their_platform: Platform) -> bool:
     """Tell whether two names mean the same: the same name, or each platform's own.
 
     Own names agree only in the same form: a `musl` triple is not a `gnu` triple's counterpart.
     The spaces around them have to be equal, or to fill a column of the same width.
     """
     a, b = ours.strip(" ").lower(), theirs.strip(" ").lower()
-    is_padded_alike = len(ours) == len(theirs) or _measure_padding(
-        ours
-    ) == _measure_padding(theirs)
+    is_padded_alike = len(ours) == len(theirs) or _measure_padding(ours) == _measure_padding(theirs)
     if a == b:
         return _measure_padding(ours) == _measure_padding(theirs)
     return (
@@ -269,8 +255,9 @@ def _measure_padding(name: str) -> tuple[int, int]:
 def _read_form(name: str) -> tuple[str, ...]:
     """Give what of a name is not the architecture: the kind of file, or a triple's other parts."""
     if ".so." in name:
-        folder, _, file = name.rpartition("/")
-        return ("path" if folder else "file", "-".join(file.split("-")[:2])[:7])
+        libc = next((kind for kind in ("musl", "vdso", "gate") if kind in name), "gnu")
+        place = ("/usr" if name.startswith("/usr") else "/") if "/" in name else ""
+        return ("file", place, "vdso" if libc == "gate" else libc)
     parts = _PARTS.fullmatch(name)
     if parts is None or parts["arch"] == name:
         return ()

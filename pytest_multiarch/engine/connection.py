@@ -45,7 +45,7 @@ _TRANSPORT_ERRORS = (
 )
 
 
-class EngineRefusal(EngineError):
+class EngineRefusedError(EngineError):
     """An answer with an HTTP status of 400 or more; `text` is the engine's own message."""
 
     def __init__(self, what: str, *, cure: str = "", status: int = 0, text: str = "") -> None:
@@ -57,7 +57,7 @@ class EngineRefusal(EngineError):
 class Connection:
     """Requests to one engine, from several threads at once.
 
-    Every method raises `EngineGoneError` once the engine stops answering, and `EngineRefusal`
+    Every method raises `EngineGoneError` once the engine stops answering, and `EngineRefusedError`
     for an answer of 400 or more; nothing of requests or docker-py comes through.
     """
 
@@ -158,8 +158,8 @@ class Connection:
         )
         with self.guard():
             # http.client reads headers through a buffer; what came right behind them is in it.
-            buffered = cast(Any, response.raw)._fp.fp
-            sock = buffered.raw._sock
+            buffered = cast("Any", response.raw)._fp.fp  # noqa: SLF001
+            sock = buffered.raw._sock  # noqa: SLF001
             sock.setblocking(False)
             try:
                 received = buffered.peek() or b""
@@ -188,14 +188,14 @@ class Connection:
                 cure="look at the engine's own log (journalctl -u docker)",
             ) from error
 
-    def _refuse(self, response: requests.Response) -> EngineRefusal:
+    def _refuse(self, response: requests.Response) -> EngineRefusedError:
         with contextlib.closing(response):
             text = response.content[:100_000].decode("utf-8", "replace").strip()
         try:
             text = str(json.loads(text)["message"])
         except (ValueError, KeyError, TypeError):
             text = text or response.reason
-        return EngineRefusal(
+        return EngineRefusedError(
             f"{self.endpoint.url} refused: {text}", status=response.status_code, text=text
         )
 
@@ -251,6 +251,8 @@ def _open_session(endpoint: Endpoint) -> docker.APIClient:
         tls=_build_tls(endpoint),
         max_pool_size=_POOL_SIZE,
     )
+    # Asked for gzip, the engine compresses what comes out of a container, on the same machine.
+    session.headers["Accept-Encoding"] = "identity"
     # Proxies and .netrc are for the world outside.
     session.trust_env = not endpoint.is_local
     if endpoint.scheme in ("tcp", "http", "https"):

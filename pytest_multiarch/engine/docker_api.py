@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from pytest_multiarch.core.call import FileToCopy
 from pytest_multiarch.core.errors import ContainerError, EngineError, EngineGoneError
+from pytest_multiarch.core.index import ImageConfig
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.ports import (
     Attachment,
@@ -29,7 +30,7 @@ from pytest_multiarch.engine.connection import (
     REQUEST_TIMEOUT_S,
     STREAM_TIMEOUT_S,
     Connection,
-    EngineRefusal,
+    EngineRefusedError,
     is_timeout,
 )
 from pytest_multiarch.engine.containers import build_create_document, parse_state, read_path_stat
@@ -91,6 +92,14 @@ class DockerEngine:
         """Look an image up by name, digest or id."""
         return self._images.find(reference)
 
+    def has_image(self, reference: str) -> bool:
+        """Tell whether the engine has an image of that name; cheaper than `find_image`."""
+        return self._images.has(reference)
+
+    def read_variant_config(self, image_id: str, platform: Platform) -> ImageConfig | None:
+        """Read the config of a variant, without its digest; None if the engine cannot tell it."""
+        return self._images.read_variant_config(image_id, platform)
+
     def read_image_blobs(self, image_id: str, digests: Iterable[str]) -> Mapping[str, bytes]:
         """Read small JSON documents of an image it has, by digest, from an export."""
         return self._images.read_blobs(image_id, digests)
@@ -119,7 +128,7 @@ class DockerEngine:
                 params=params,
                 document=build_create_document(spec),
             )
-        except EngineRefusal as error:
+        except EngineRefusedError as error:
             raise explain_create_failure(
                 error.text,
                 error.status,
@@ -139,7 +148,7 @@ class DockerEngine:
         """Start it."""
         try:
             self._connection.request("POST", f"/containers/{container_id}/start")
-        except EngineRefusal as error:
+        except EngineRefusedError as error:
             raise explain_start_failure(error.text) from None
 
     def wait_container(self, container_id: str, *, timeout_s: float) -> int:
@@ -167,7 +176,7 @@ class DockerEngine:
             self._connection.request(
                 "DELETE", f"/containers/{container_id}", params={"force": "1", "v": "1"}
             )
-        except EngineRefusal as error:
+        except EngineRefusedError as error:
             # 409: somebody else is removing it at this moment.
             if error.status not in (404, 409):
                 raise
@@ -220,7 +229,7 @@ class DockerEngine:
             response = self._connection.request(
                 "HEAD", f"/containers/{container_id}/archive", params={"path": path}
             )
-        except EngineRefusal as error:
+        except EngineRefusedError as error:
             if error.status != 404:
                 raise
             self.inspect_container(container_id)  # an answer to HEAD does not say what is missing
@@ -238,7 +247,7 @@ class DockerEngine:
                 is_stream=True,
             )
         with contextlib.closing(response), self._connection.guard():
-            head = read_first_file(cast(BinaryIO, response.raw), size=size)
+            head = read_first_file(cast("BinaryIO", response.raw), size=size)
         if head is None:
             raise ContainerError(f"{path} in the container is not a regular file")
         return head
@@ -341,7 +350,7 @@ class DockerEngine:
     def _remove_network(self, network_id: str) -> None:
         try:
             self._connection.request("DELETE", f"/networks/{network_id}")
-        except EngineRefusal as error:
+        except EngineRefusedError as error:
             if error.status != 404:
                 raise
 
@@ -350,7 +359,7 @@ class DockerEngine:
         """Turn a refusal that concerns a container into a `ContainerError`."""
         try:
             yield
-        except EngineRefusal as error:
+        except EngineRefusedError as error:
             if error.status in (404, 409):
                 raise ContainerError(f"container {container_id[:12]}: {error.text}") from None
             raise

@@ -158,9 +158,7 @@ def _find_tls(folder: Path, *, is_verified: bool) -> TlsFiles:
         name: str(folder / f"{name}.pem") if (folder / f"{name}.pem").is_file() else ""
         for name in ("ca", "cert", "key")
     }
-    return TlsFiles(
-        ca=files["ca"], cert=files["cert"], key=files["key"], is_verified=is_verified
-    )
+    return TlsFiles(ca=files["ca"], cert=files["cert"], key=files["key"], is_verified=is_verified)
 
 
 def _read_context(
@@ -215,5 +213,5 @@ def _find_default(environ: Mapping[str, str]) -> str:
         candidates.append(os.path.join(runtime, "docker.sock"))  # rootless dockerd
     candidates.append(str(home / ".docker" / "run" / "docker.sock"))  # Docker Desktop on macOS
     candidates.append(str(home / ".docker" / "desktop" / "docker.sock"))  # and on Linux
-    found = next((path for path in candidates if os.path.exists(path)), _DEFAULT_SOCKET)
+    found = next((path for path in candidates if Path(path).exists()), _DEFAULT_SOCKET)
     return f"unix://{found}"

@@ -5,30 +5,32 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote
 
 import requests
 
-from pytest_multiarch.core.errors import EngineError, ImageAccessError, ImageError, UsageError
+from pytest_multiarch.core.errors import ImageAccessError, ImageError, UsageError
 from pytest_multiarch.core.index import (
-    INDEX_MEDIA_TYPES,
+    ImageConfig,
     ImageIndex,
     IndexEntry,
     is_attestation,
-    parse_config,
+    parse_image_config,
     parse_index,
 )
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.ports import LocalImage
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.engine.archive import iterate_files
-from pytest_multiarch.engine.connection import STREAM_TIMEOUT_S, Connection, EngineRefusal
+from pytest_multiarch.engine.connection import STREAM_TIMEOUT_S, Connection, EngineRefusedError
 from pytest_multiarch.engine.credentials import CredentialsLookup
 from pytest_multiarch.engine.messages import explain_denied, explain_pull_failure
 
 _API_WITH_MANIFESTS = (1, 48)
+_API_WITH_PLATFORM = (1, 49)
+_DOCUMENT_LIMIT = 256 * 1024
 _BLOB_LIMIT = 4 * 1024 * 1024
 """No manifest or config is larger; registries refuse them too."""
 _BLOB_FOLDER = "blobs/sha256/"
@@ -47,6 +49,9 @@ class ImageStore:
         self._connection = connection
         self._has_containerd_store = has_containerd_store
         self._find_credentials = find_credentials
+        # Content named by its own digest never changes, whatever becomes of the image.
+        self._documents: dict[str, bytes] = {}
+        self._scanned: set[str] = set()
 
     def find(self, reference: str) -> LocalImage | None:
         """Look an image up by name, digest or id; None if the engine has none of that name."""
@@ -60,23 +65,21 @@ class ImageStore:
         digests = tuple(map(str, document.get("RepoDigests") or ()))
         image_id = str(document["Id"])
         if not self._has_containerd_store:
-            config = parse_config(document, digest=image_id)
+            config = parse_image_config(document, digest=image_id)
             return LocalImage(id=image_id, repo_digests=digests, config=config)
         if has_manifests and document.get("Manifests"):
             index, available = _read_manifests(document)
         else:
             index, available = self._read_exported_index(image_id)
-        return LocalImage(
-            id=image_id, repo_digests=digests, index=index, available=available
-        )
+        return LocalImage(id=image_id, repo_digests=digests, index=index, available=available)
 
     def _inspect(
         self, reference: str, params: Mapping[str, str] | None
     ) -> Mapping[str, Any] | None:
         try:
             path = f"/images/{_quote(reference)}/json"
-            return cast(Mapping[str, Any], self._connection.read_json(path, params=params))
-        except EngineRefusal as error:
+            return cast("Mapping[str, Any]", self._connection.read_json(path, params=params))
+        except EngineRefusedError as error:
             if error.status == 404:
                 return None
             raise
@@ -85,36 +88,82 @@ class ImageStore:
         """Tell whether the engine knows the name."""
         return self._inspect(reference, None) is not None
 
+    def read_variant_config(self, image_id: str, platform: Platform) -> ImageConfig | None:
+        """Read a variant's config, without its digest; None if the engine cannot tell it.
+
+        Costs milliseconds, where an export costs seconds for each 100 MB.
+        """
+        if not self._has_containerd_store or self._connection.api_version < _API_WITH_PLATFORM:
+            return None
+        wanted = {"os": platform.os, "architecture": platform.architecture}
+        if platform.variant:
+            wanted["variant"] = platform.variant
+        document = self._inspect(image_id, {"platform": json.dumps(wanted)})
+        return None if document is None else parse_image_config(document)
+
     def read_blobs(self, image_id: str, digests: Iterable[str]) -> Mapping[str, bytes]:
         """Read small documents of an image, by digest, from an export of it."""
         wanted = set(digests)
-        found: dict[str, bytes] = {}
-        last = max(wanted, default="")
-        with self._export(image_id) as stream:
-            for name, size, content in iterate_files(stream):
-                digest = f"sha256:{name.removeprefix(_BLOB_FOLDER)}"
-                if digest in wanted and size <= _BLOB_LIMIT:
-                    data = content.read()
-                    if f"sha256:{hashlib.sha256(data).hexdigest()}" == digest:
-                        found[digest] = data
-                if len(found) == len(wanted) or (self._has_containerd_store and digest > last):
-                    break
-        return found
+        if not wanted <= self._documents.keys() and image_id not in self._scanned:
+            self._scan(image_id, wanted)
+        return {digest: self._documents[digest] for digest in wanted & self._documents.keys()}
 
-    @contextlib.contextmanager
-    def _export(self, image_id: str) -> Iterator[BinaryIO]:
+    def _scan(self, image_id: str, wanted: set[str] | None) -> None:
+        """Keep the documents of an export until all wanted are there; all of them if None.
+
+        Exports are slow (40 MB/s), since the engine hashes what it sends. The containerd store
+        sends blobs in the order of their digests, so that an absent one is noticed early.
+        """
+        last = max(wanted) if wanted and self._has_containerd_store else "sha256:~"
         response = self._connection.request(
             "GET", f"/images/{_quote(image_id)}/get", timeout_s=STREAM_TIMEOUT_S, is_stream=True
         )
         with contextlib.closing(response), self._connection.guard():
-            yield cast(BinaryIO, response.raw)
+            for name, size, content in iterate_files(cast("BinaryIO", response.raw)):
+                digest = f"sha256:{name.removeprefix(_BLOB_FOLDER)}"
+                is_wanted = wanted is not None and digest in wanted
+                if size <= (_BLOB_LIMIT if is_wanted else _DOCUMENT_LIMIT):
+                    self._keep(digest, content.read())
+                if wanted is not None and (digest >= last or wanted <= self._documents.keys()):
+                    return
+        self._scanned.add(image_id)
+
+    def _keep(self, digest: str, data: bytes) -> None:
+        is_document = data[:1] == b"{"
+        if is_document and digest == f"sha256:{hashlib.sha256(data).hexdigest()}":
+            self._documents[digest] = data
 
     def _read_exported_index(self, image_id: str) -> tuple[ImageIndex, tuple[Platform, ...]]:
         """Find the index of an image on a containerd store that cannot be asked for it.
 
-        `image_id` is the digest of the index, or of the manifest of a single image.
+        `image_id` is the digest of the index, or of the manifest of a single image. A child is
+        available if the export holds its manifest.
         """
-        raise NotImplementedError
+        if image_id not in self._scanned:
+            self._scan(image_id, None)
+        document = self._read_document(image_id)
+        if document.get("manifests"):
+            index = parse_index(document, digest=image_id)
+            there = [entry for entry in index.entries if entry.digest in self._documents]
+            return index, tuple(entry.platform for entry in there)
+        config = parse_image_config(self._read_document(document["config"]["digest"]))
+        entry = IndexEntry(
+            platform=config.platform,
+            digest=image_id,
+            media_type=str(document.get("mediaType", "")),
+            size=len(self._documents[image_id]),
+        )
+        index = ImageIndex(digest=image_id, entries=(entry,), is_single=True)
+        return index, index.platforms
+
+    def _read_document(self, digest: str) -> dict[str, Any]:
+        if digest not in self._documents:
+            raise ImageError(
+                f"{self._connection.endpoint.url} does not export {digest}, which the image "
+                "refers to",
+                cure="pull or load the image again",
+            )
+        return cast("dict[str, Any]", json.loads(self._documents[digest]))
 
     def pull(self, reference: str, platform: Platform | None) -> None:
         """Fetch an image with the user's credentials."""
@@ -140,7 +189,7 @@ class ImageStore:
                 is_stream=True,
             )
             text = self._find_stream_error(response)
-        except EngineRefusal as error:
+        except EngineRefusedError as error:
             text = error.text
         if not text:
             return
@@ -188,16 +237,14 @@ class ImageStore:
             self._connection.request(
                 "DELETE", f"/images/{_quote(reference)}", params={"force": "1"}
             )
-        except EngineRefusal as error:
+        except EngineRefusedError as error:
             if error.status != 404:
                 raise
 
     def remove_labelled(self, filters: str) -> int:
         """Remove the names of all images that a label filter finds; give how many."""
         found = self._connection.read_json("/images/json", params={"filters": filters})
-        names = [
-            name for image in found for name in (image.get("RepoTags") or (image["Id"],))
-        ]
+        names = [name for image in found for name in (image.get("RepoTags") or (image["Id"],))]
         for name in names:
             self.remove(name)
         return len(names)

@@ -1,92 +1,139 @@
-/* Linux system calls without a libc, for every architecture that a program here is built for.
+/* Program start and system calls of Linux, without a libc, for every target.
+ *
+ * A libc would have to be compiled for each target first (a minute each) and would make the
+ * programs several times as large. Include this file once and define `int run(int argc, char
+ * **argv)`; what it returns is the exit code. To add a target, add a section here and a row to
+ * TARGETS in hatch_build.py; to add a system call, add its number to each section.
+ *
+ * A section gives ARCHITECTURE (the platform without its OS), the numbers, `call3` (which answers
+ * as the kernel does: below zero is a negated errno), and START, the instructions that call
+ * `start(stack)` on an aligned stack.
  *
  * Numbers from the kernel's syscall tables (arch/.../syscall.tbl, include/uapi/asm-generic/unistd.h),
  * calling conventions from the syscall(2) manual page.
  */
-
-#ifndef SYSCALLS_H
-#define SYSCALLS_H
+#pragma once
 
 #if defined(__x86_64__)
+
 #define ARCHITECTURE "amd64"
 enum { SYS_read = 0, SYS_write = 1, SYS_exit_group = 231 };
-static inline long call3(long number, long a, long b, long c) {
+#define START "xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call start\n"
+
+static long call3(long number, long a, long b, long c) {
     long result;
-    __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c)
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c)
                      : "rcx", "r11", "memory");
     return result;
 }
-#define START "xor %ebp, %ebp\n and $-16, %rsp\n call run\n"
 
 #elif defined(__i386__)
+
 #define ARCHITECTURE "386"
 enum { SYS_read = 3, SYS_write = 4, SYS_exit_group = 252 };
-static inline long call3(long number, long a, long b, long c) {
+#define START "xor %ebp, %ebp\n mov %esp, %eax\n and $-16, %esp\n sub $12, %esp\n push %eax\n call start\n"
+
+static long call3(long number, long a, long b, long c) {
     long result;
-    __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(a), "c"(b), "d"(c) : "memory");
+    __asm__ volatile("int $0x80"
+                     : "=a"(result)
+                     : "a"(number), "b"(a), "c"(b), "d"(c)
+                     : "memory");
     return result;
 }
-#define START "xor %ebp, %ebp\n and $-16, %esp\n call run\n"
 
 #elif defined(__aarch64__)
+
 #define ARCHITECTURE "arm64"
 enum { SYS_read = 63, SYS_write = 64, SYS_exit_group = 94 };
-static inline long call3(long number, long a, long b, long c) {
+#define START "mov x29, #0\n mov x30, #0\n mov x0, sp\n bl start\n"
+
+static long call3(long number, long a, long b, long c) {
     register long x8 __asm__("x8") = number;
     register long x0 __asm__("x0") = a;
     register long x1 __asm__("x1") = b;
     register long x2 __asm__("x2") = c;
-    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
     return x0;
 }
-#define START "mov x29, #0\n bl run\n"
 
 #elif defined(__arm__)
-#define ARCHITECTURE "arm"
+
+/* Each level starts with an instruction that the level below does not have, so that a processor
+ * which lacks the level cannot run the program by luck. */
+#if __ARM_ARCH >= 7
+#define ARCHITECTURE "arm/v7"
+#define LEVEL "movw r0, #0\n"
+#elif __ARM_ARCH == 6
+#define ARCHITECTURE "arm/v6"
+#define LEVEL "rev r0, r0\n"
+#else
+#define ARCHITECTURE "arm/v5"
+#define LEVEL ""
+#endif
 enum { SYS_read = 3, SYS_write = 4, SYS_exit_group = 248 };
-static inline long call3(long number, long a, long b, long c) {
+#define START LEVEL "mov r11, #0\n mov lr, #0\n mov r0, sp\n bic sp, sp, #7\n bl start\n"
+
+static long call3(long number, long a, long b, long c) {
     register long r7 __asm__("r7") = number;
     register long r0 __asm__("r0") = a;
     register long r1 __asm__("r1") = b;
     register long r2 __asm__("r2") = c;
-    __asm__ volatile("svc #0" : "+r"(r0) : "r"(r7), "r"(r1), "r"(r2) : "memory");
+    __asm__ volatile("svc 0" : "+r"(r0) : "r"(r7), "r"(r1), "r"(r2) : "memory");
     return r0;
 }
-#define START "mov r11, #0\n bl run\n"
 
 #elif defined(__s390x__)
+
 #define ARCHITECTURE "s390x"
 enum { SYS_read = 3, SYS_write = 4, SYS_exit_group = 248 };
-static inline long call3(long number, long a, long b, long c) {
-    register long r1 __asm__("1") = number;
-    register long r2 __asm__("2") = a;
-    register long r3 __asm__("3") = b;
-    register long r4 __asm__("4") = c;
-    __asm__ volatile("svc 0" : "+d"(r2) : "d"(r1), "d"(r3), "d"(r4) : "memory");
+/* A called function may use 160 bytes above its caller's stack pointer. */
+#define START "lgr %r2, %r15\n aghi %r15, -160\n brasl %r14, start\n"
+
+static long call3(long number, long a, long b, long c) {
+    register long r1 __asm__("r1") = number;
+    register long r2 __asm__("r2") = a;
+    register long r3 __asm__("r3") = b;
+    register long r4 __asm__("r4") = c;
+    __asm__ volatile("svc 0" : "+r"(r2) : "r"(r1), "r"(r3), "r"(r4) : "cc", "memory");
     return r2;
 }
-#define START "aghi %r15, -160\n brasl %r14, run\n"
 
-#elif defined(__powerpc64__)
+#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
+
 #define ARCHITECTURE "ppc64le"
 enum { SYS_read = 3, SYS_write = 4, SYS_exit_group = 234 };
-static inline long call3(long number, long a, long b, long c) {
+/* ELFv2: the kernel leaves the entry's address in r12, from which the table of contents (r2) is
+ * computed. */
+#define START                                                              \
+    "addis 2, 12, .TOC.-_start@ha\n addi 2, 2, .TOC.-_start@l\n"           \
+    ".localentry _start, .-_start\n"                                       \
+    "mr 3, 1\n clrrdi 1, 1, 4\n li 0, 0\n stdu 0, -32(1)\n bl start\n nop\n"
+
+static long call3(long number, long a, long b, long c) {
     register long r0 __asm__("r0") = number;
     register long r3 __asm__("r3") = a;
     register long r4 __asm__("r4") = b;
     register long r5 __asm__("r5") = c;
-    __asm__ volatile("sc\n bns+ 1f\n neg %1, %1\n 1:"
+    /* An error sets the summary overflow bit and gives the errno as it is. */
+    __asm__ volatile("sc\n bns+ 1f\n neg 3, 3\n 1:"
                      : "+r"(r0), "+r"(r3), "+r"(r4), "+r"(r5)
                      :
-                     : "memory", "cr0", "ctr", "r6", "r7", "r8", "r9", "r10", "r11", "r12");
+                     : "cr0", "ctr", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "memory");
     return r3;
 }
-#define START "addis 2, 12, .TOC.-_start@ha\n addi 2, 2, .TOC.-_start@l\n stdu 1, -64(1)\n bl run\n nop\n"
 
 #elif defined(__riscv) && __riscv_xlen == 64
+
 #define ARCHITECTURE "riscv64"
 enum { SYS_read = 63, SYS_write = 64, SYS_exit_group = 94 };
-static inline long call3(long number, long a, long b, long c) {
+#define START                                                                   \
+    ".option push\n .option norelax\n lla gp, __global_pointer$\n .option pop\n" \
+    "mv a0, sp\n andi sp, sp, -16\n call start\n"
+
+static long call3(long number, long a, long b, long c) {
     register long a7 __asm__("a7") = number;
     register long a0 __asm__("a0") = a;
     register long a1 __asm__("a1") = b;
@@ -94,12 +141,35 @@ static inline long call3(long number, long a, long b, long c) {
     __asm__ volatile("ecall" : "+r"(a0) : "r"(a7), "r"(a1), "r"(a2) : "memory");
     return a0;
 }
-#define START ".option push\n .option norelax\n la gp, __global_pointer$\n .option pop\n call run\n"
+
+#elif defined(__loongarch__) && __loongarch_grlen == 64
+
+#define ARCHITECTURE "loong64"
+enum { SYS_read = 63, SYS_write = 64, SYS_exit_group = 94 };
+#define START "move $a0, $sp\n bstrins.d $sp, $zero, 3, 0\n bl start\n"
+
+static long call3(long number, long a, long b, long c) {
+    register long a7 __asm__("$a7") = number;
+    register long a0 __asm__("$a0") = a;
+    register long a1 __asm__("$a1") = b;
+    register long a2 __asm__("$a2") = c;
+    __asm__ volatile("syscall 0"
+                     : "+r"(a0)
+                     : "r"(a7), "r"(a1), "r"(a2)
+                     : "$t0", "$t1", "$t2", "$t3", "$t4", "$t5", "$t6", "$t7", "$t8", "memory");
+    return a0;
+}
 
 #else
-#error "no system calls for this architecture yet"
+#error "syscalls.h has no section for this target"
 #endif
 
-__asm__(".globl _start\n_start:\n" START);
+__asm__(".text\n .globl _start\n .type _start, %function\n _start:\n" START);
 
-#endif
+int run(int argc, char **argv);
+
+/* `stack` is what the kernel leaves for a new program: argc, then argv. */
+__attribute__((used, noreturn)) void start(long *stack) {
+    int code = run((int)stack[0], (char **)(stack + 1));
+    for (;;) call3(SYS_exit_group, code, 0, 0);
+}

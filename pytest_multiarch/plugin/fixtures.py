@@ -3,23 +3,23 @@ which the short one is taken; nothing here depends on a short one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 import pytest
 
 from pytest_multiarch.core.errors import (
     MultiarchError,
     PlatformUnavailableError,
-    UsageError,
 )
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.reference import ImageReference
-from pytest_multiarch.plugin.state import STATE, TRACE, PlatformParam, PluginState, Trace
-from pytest_multiarch.plugin.tracking import ParityChecker, TestRecorder
-from pytest_multiarch.run.calls import Recorder
+from pytest_multiarch.plugin.state import STATE, TRACE, PlatformParam, Trace
+from pytest_multiarch.plugin.tracking import ParityChecker, TestRecorder, find_session
 from pytest_multiarch.run.container import Container
-from pytest_multiarch.run.session import Session
 from pytest_multiarch.run.variant import Variant
+
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="session")
@@ -61,8 +61,7 @@ def multiarch_variant(
     multiarch_image: str | None,
 ) -> Variant:
     """The image of this platform: `variant.run(...)` runs a command in a fresh container."""
-    mark = request.node.get_closest_marker("image")
-    marked = str(mark.args[0]) if mark is not None else _multiarch_platform.image
+    marked = request.config.stash[STATE].declared.find_image(request.node)
     trace = request.node.stash[TRACE]
     return _open_variant(request, _multiarch_platform.platform, marked or multiarch_image, trace)
 
@@ -98,12 +97,11 @@ def multiarch_variants(
 
     What they run is compared with each other at the end of the test.
     """
-    mark = request.node.get_closest_marker("image")
-    image = str(mark.args[0]) if mark is not None else multiarch_image
+    marked = request.config.stash[STATE].declared.find_image(request.node)
     trace = request.node.stash[TRACE]
     return _VariantsByPlatform(
         {
-            platform: _open_variant(request, platform, image, trace)
+            platform: _open_variant(request, platform, marked or multiarch_image, trace)
             for platform in trace.platforms
         }
     )
@@ -130,20 +128,12 @@ def multiarch_container(
 
     `@pytest.mark.container(...)` says how it is started, and when it is ready.
     """
-    from pytest_multiarch.plugin.marks import make_container_settings, parse_container_mark
-
-    mark = request.node.get_closest_marker("container")
-    if mark is None:
-        settings = make_container_settings()
-    else:
-        settings = parse_container_mark(mark, folder=request.node.path.parent)
+    settings = request.config.stash[STATE].declared.find_container(request.node)
     trace = request.node.stash[TRACE]
     session = find_session(request.config)
+    recorder = TestRecorder(trace, multiarch_variant.platform)
     container = _call(
-        request,
-        lambda: session.open_container(
-            multiarch_variant, settings, recorder=TestRecorder(trace, multiarch_variant.platform)
-        ),
+        request, lambda: session.open_container(multiarch_variant, settings, recorder=recorder)
     )
     trace.containers.append(container)
     yield container
@@ -173,3 +163,41 @@ def multiarch_parity(request: pytest.FixtureRequest) -> ParityChecker:
 def parity(multiarch_parity: ParityChecker) -> ParityChecker:
     """Adds observations of the test's own: `parity.check("total", total)`."""
     return multiarch_parity
+
+
+def _open_variant(
+    request: pytest.FixtureRequest, platform: Platform, image: str | None, trace: Trace | None
+) -> Variant:
+    state = request.config.stash[STATE]
+    text = image or state.settings.image.value
+    if not text:
+        pytest.fail(
+            "the test names no image\n"
+            'write @pytest.mark.image("name:tag"), override the fixture multiarch_image, give '
+            "--multiarch-image REF, or write image: in multiarch.yaml",
+            pytrace=False,
+        )
+    recorder = None if trace is None else TestRecorder(trace, platform)
+
+    def open_it() -> Variant:
+        reference = ImageReference.parse(state.settings.replace_image(text))
+        return find_session(request.config).open_variant(reference, platform, recorder=recorder)
+
+    variant = _call(request, open_it)
+    if trace is not None:
+        trace.variants[platform] = variant
+    return variant
+
+
+def _call(request: pytest.FixtureRequest, function: Callable[[], T]) -> T:
+    """Call into the use cases; an error becomes the test's, explained, with no frames of ours."""
+    state = request.config.stash[STATE]
+    try:
+        return function()
+    except PlatformUnavailableError as error:
+        if state.settings.unavailable == "skip":
+            pytest.skip(error.headline)
+        message = state.explain(error, request.node.nodeid)
+    except MultiarchError as error:
+        message = state.explain(error, request.node.nodeid)
+    pytest.fail(message, pytrace=False)

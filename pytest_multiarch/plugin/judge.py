@@ -1,120 +1,211 @@
 """In the process that owns the session: whole groups are compared, and divergences reported.
 
 A divergence is a failure of its own: three plain reports under the test's id without the
-platform. It is no collected item, so that no selection, order or retry of the user's can lose it,
-and both a lone process and `pytest -n` judge in this one place.
+platform. It is no collected item, so no selection, order or retry of the user's can lose it, and
+a lone process and `pytest -n` are judged in this one place.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from pytest_multiarch.core.member import Member, Outcome
-from pytest_multiarch.core.parity import Verdict, VerdictKind, compare_group
-from pytest_multiarch.plugin.failure import ParityFailure
+from pytest_multiarch.core.member import Member
+from pytest_multiarch.core.parity import Verdict, compare_group
+from pytest_multiarch.plugin.emitter import Emitter
 from pytest_multiarch.plugin.state import PluginState
 from pytest_multiarch.plugin.tracking import ATTRIBUTE
-from pytest_multiarch.reports.divergence import describe_not_compared, render_divergence
 from pytest_multiarch.reports.summary import render_summary
-
-VERDICT = "multiarch_verdict"
 
 
 @dataclass(slots=True)
 class _Attempts:
-    """What the reports of one member said so far."""
+    """One member as its reports tell it: what it is, what it observed, how it ended."""
 
-    member: Member | None = None
-    attempt: int = 0
+    document: dict[str, Any]
+    count: int = 0
+    outcome: str = "not-run"
+    reason: str = ""
+    duration_s: float = 0.0
     is_done: bool = False
+
+    def begin(self, document: dict[str, Any]) -> None:
+        """Start over: of several attempts the last one counts."""
+        self.document = document
+        self.count += 1
+        self.outcome, self.reason, self.duration_s, self.is_done = "not-run", "", 0.0, False
+
+    def take_in(self, report: pytest.TestReport) -> None:
+        """Note what a report says of the outcome."""
+        self.duration_s += report.duration
+        if report.when == "setup" and not report.passed:
+            self.outcome = "skipped" if report.skipped else "error"
+        elif report.when == "call":
+            self.outcome = _name_outcome(report)
+        elif report.when == "???":  # how xdist reports a crash of the worker
+            self.outcome = "crashed"
+        else:
+            return
+        self.reason = _read_reason(report)
+
+    def to_member(self) -> Member:
+        """Give the member as it stands."""
+        return Member.from_mapping(
+            {
+                **self.document,
+                "attempt": max(self.count, 1),
+                "outcome": self.outcome,
+                "reason": self.reason,
+                "duration_s": self.duration_s,
+            }
+        )
+
+
+def _name_outcome(report: pytest.TestReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return "xfailed" if report.skipped else "xpassed"
+    return str(report.outcome)
+
+
+def _read_reason(report: pytest.TestReport) -> str:
+    expected = getattr(report, "wasxfail", None)
+    if expected is not None:
+        return str(expected)
+    if report.skipped and isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2]).removeprefix("Skipped: ")
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = str(getattr(crash, "message", "") or report.longrepr or "")
+    return text.partition("\n")[0]
 
 
 @dataclass(slots=True)
 class _Group:
-    """A group under way: the ids that will run, and what became of them."""
+    """A group under way: the tests that will run, by platform, and what became of each."""
 
     name: str
-    node_ids: dict[str, str]
+    keys: dict[str, str]
     attempts: dict[str, _Attempts] = field(default_factory=dict)
     is_settled: bool = False
 
     @property
     def is_complete(self) -> bool:
-        return all(
-            node_id in self.attempts and self.attempts[node_id].is_done
-            for node_id in self.node_ids.values()
-        )
-
-    @property
-    def members(self) -> tuple[Member, ...]:
-        return tuple(each.member for each in self.attempts.values() if each.member is not None)
+        return all(self.attempts[key].is_done for key in self.keys.values())
 
 
 class Judge:
-    """Collects members from reports, and reports a verdict for each group."""
+    """Collects members from reports, and gives each group its verdict."""
 
     def __init__(self, state: PluginState, config: pytest.Config) -> None:
         self._state = state
         self._config = config
-        self._session: pytest.Session | None = None
+        self._emitter = Emitter(state.settings, config)
         self._groups: dict[str, _Group] = {}
-        self._group_of: dict[str, str] = {}
+        self._group_of: dict[str, _Group] = {}
         self._verdicts: list[Verdict] = []
-        self._has_summed_up = False
+        self._is_summed_up = False
 
-    # Collecting
-
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Keep the session: a verdict counts in its totals."""
-        self._session = session
-
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take in what a member's report says; foreign tests pass at once."""
+        """Take in what a member's report says; the reports of foreign tests pass at once."""
         payload = getattr(report, ATTRIBUTE, None)
         key = self._name_key(report)
         if payload is None and key not in self._group_of:
             return
         document = json.loads(payload) if payload is not None else {}
-        if report.when == "setup" and document:
-            self._begin(key, document, report)
-        attempts = self._find_attempts(key)
-        if attempts is None or attempts.member is None:
-            return
-        attempts.member = advance(attempts.member, report, document)
-        if report.when == "???":  # xdist reports a crash so, and nothing after it
+        if document and report.when == "setup":
+            self._begin(key, report.nodeid, document)
+        group = self._group_of[key]
+        attempts = group.attempts[key]
+        if document and report.when == "teardown":
+            attempts.document = {**attempts.document, **document}
+        attempts.take_in(report)
+        if report.when == "???":  # nothing follows it, not even logfinish
             attempts.is_done = True
-            self._settle_complete(key)
+            self._settle_if_complete(group)
 
     def _name_key(self, report: pytest.TestReport) -> str:
-        """Name a member; under `--dist each` every worker has all of them."""
+        """Name a member; under `--dist each` every worker has them all."""
         if self._config.getoption("dist", "no") != "each":
             return report.nodeid
         node = getattr(report, "node", None)
-        return f"{report.nodeid}@{node.gateway.id}" if node is not None else report.nodeid
+        return report.nodeid if node is None else f"{report.nodeid}@{node.gateway.id}"
 
-    def _begin(self, key: str, document: dict[str, Any], report: pytest.TestReport) -> None:
-        suffix = key.removeprefix(report.nodeid)
-        name = document["group"] + suffix
-        node_ids = {platform: f"{node}{suffix}" for platform, node in document["selected"].items()}
-        group = self._groups.setdefault(name, _Group(name=name, node_ids=node_ids))
-        for platform, node_id in node_ids.items():
-            self._group_of[node_id] = name
-            if node_id not in group.attempts:
-                group.attempts[node_id] = _Attempts(
-                    member=Member.from_mapping({**document, "platform": platform})
-                    if platform != document["platform"]
-                    else None
-                )
-        attempts = group.attempts[key]
-        attempts.attempt += 1
-        attempts.is_done = False
-        attempts.member = replace(Member.from_mapping(document), attempt=attempts.attempt)
+    def _begin(self, key: str, node_id: str, document: dict[str, Any]) -> None:
+        suffix = key.removeprefix(node_id)
+        name = f"{document['group']}{suffix}"
+        group = self._groups.get(name)
+        if group is None:
+            keys = {name: f"{node}{suffix}" for name, node in document["selected"].items()}
+            group = self._groups[name] = _Group(name=name, keys=keys)
+            for platform, other in keys.items():
+                # What a member is, until it says so itself: it may never come to that.
+                known = {**document, "platform": platform, "node_id": other.removesuffix(suffix)}
+                group.attempts[other] = _Attempts(known)
+                self._group_of[other] = group
+        group.attempts[key].begin(document)
 
-    def _find_attempts(self, key: str) -> _Attempts | None:
-        group = self._groups.get(self._group_of.get(key, ""))
-        return None if group is None else group.attempts.get(key)
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Compare a group as soon as its last member has ended, all retries over."""
+        group = self._group_of.get(nodeid)
+        if group is None:
+            return
+        group.attempts[nodeid].is_done = True
+        self._settle_if_complete(group)
+
+    def _settle_if_complete(self, group: _Group) -> None:
+        if not group.is_settled and group.is_complete:
+            self._settle(group)
+
+    def _settle(self, group: _Group) -> None:
+        group.is_settled = True
+        members = tuple(each.to_member() for each in group.attempts.values())
+        verdict = compare_group(members)
+        self._verdicts.append(verdict)
+        self._emitter.emit(verdict)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Iterator[object]:
+        """Settle what is left, also after Ctrl-C and -x, before the exit status is made."""
+        self._emitter.session = session
+        try:
+            return (yield)
+        finally:
+            for group in self._groups.values():
+                if not group.is_settled:
+                    self._settle(group)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> Any:
+        """Give a verdict's report its own word."""
+        return self._emitter.name_status(report)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what was compared, what was not, and how each platform ran."""
+        self._is_summed_up = True
+        lines = self._sum_up()
+        if lines:
+            terminalreporter.section("platforms")
+            for line in lines:
+                terminalreporter.write_line(line)
+
+    def pytest_unconfigure(self) -> None:
+        """Say it even where the terminal's own summary is off."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if not self._is_summed_up and reporter is not None:
+            for line in self._sum_up():
+                reporter.write_line(line)
+
+    def _sum_up(self) -> tuple[str, ...]:
+        if not self._verdicts:
+            return ()
+        members = [
+            each.to_member() for group in self._groups.values() for each in group.attempts.values()
+        ]
+        return render_summary(
+            tuple(self._verdicts), tuple(members), selected=self._state.settings.selected
+        )

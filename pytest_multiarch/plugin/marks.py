@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -214,15 +214,90 @@ def _check_keywords(mark: pytest.Mark, valid: Sequence[str]) -> None:
             )
 
 
-class MarkReader:
-    """Reads marks once each: a module's mark is one object, shared by all its tests."""
+class Declarations:
+    """What tests declare, read from their closest marks and completed by the settings.
 
-    def __init__(self) -> None:
-        self._read: dict[tuple[int, str], tuple[object, Any]] = {}
+    A module's mark is one object that all its tests share: each is read once.
+    """
 
-    def read(self, mark: Any, parse: Callable[[Any], Any], *, key: str = "") -> Any:
-        """Give `parse(mark)`, or what it gave before; `key` tells parsers of one mark apart."""
-        found = self._read.get((id(mark), key))
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._read: dict[int, tuple[object, Any]] = {}
+        self._default_rules: ParityRules | None = None
+
+    def read(self, mark: pytest.Mark | pytest.MarkDecorator, folder: Path) -> Any:
+        """Read one of our marks; relative paths in it start at `folder`, the test's.
+
+        Raises:
+            UsageError: the mark is wrong.
+        """
+        mark = getattr(mark, "mark", mark)
+        found = self._read.get(id(mark))
         if found is None:
-            found = self._read[id(mark), key] = (mark, parse(mark))
+            found = self._read[id(mark)] = (mark, self._parse(mark, folder))
         return found[1]
+
+    def _parse(self, mark: pytest.Mark, folder: Path) -> Any:
+        match mark.name:
+            case "platforms":
+                return parse_platforms_mark(mark)
+            case "image":
+                return parse_image_mark(mark)
+            case "container":
+                return parse_container_mark(mark, folder=folder)
+            case "parity":
+                return parse_parity_mark(mark, self._settings)
+        return None
+
+    def find_platforms(self, node: pytest.Item) -> PlatformsMark:
+        """Give a test's platforms.
+
+        Raises:
+            UsageError: it names none, and there are no defaults.
+        """
+        mark = node.get_closest_marker("platforms")
+        if mark is not None:
+            found: PlatformsMark = self.read(mark, node.path.parent)
+            return found
+        platforms = self._settings.platforms.value
+        if not platforms:
+            raise UsageError(
+                "the test names no platforms, and there are no defaults",
+                cure='write @pytest.mark.platforms("linux/amd64", "linux/arm64"), or '
+                "platforms: [linux/amd64, linux/arm64] in multiarch.yaml",
+            )
+        baseline = self._settings.baseline.value
+        return PlatformsMark(
+            platforms=platforms,
+            marks=dict.fromkeys(platforms, ()),
+            baseline=baseline if baseline in platforms else None,
+        )
+
+    def select_platforms(self, node: pytest.Item) -> tuple[Platform, ...]:
+        """Give those of a test's platforms that the command line selects."""
+        selected = self._settings.selected
+        declared = self.find_platforms(node).platforms
+        return tuple(each for each in declared if not selected or each in selected)
+
+    def find_image(self, node: pytest.Item) -> str:
+        """Give the image that a test's mark names; empty if it has none."""
+        mark = node.get_closest_marker("image")
+        return "" if mark is None else str(self.read(mark, node.path.parent))
+
+    def find_container(self, node: pytest.Item) -> ContainerSettings:
+        """Give how a test's container is started."""
+        mark = node.get_closest_marker("container")
+        if mark is None:
+            return ContainerSettings()
+        found: ContainerSettings = self.read(mark, node.path.parent)
+        return found
+
+    def find_rules(self, node: pytest.Item) -> ParityRules:
+        """Give what of a test is compared, and what may differ."""
+        mark = node.get_closest_marker("parity")
+        if mark is None:
+            if self._default_rules is None:
+                self._default_rules = parse_parity_mark(None, self._settings)
+            return self._default_rules
+        found: ParityRules = self.read(mark, node.path.parent)
+        return found

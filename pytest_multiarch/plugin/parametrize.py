@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import unittest
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import pytest
@@ -11,15 +13,8 @@ from _pytest.scope import Scope
 
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.plugin.marks import (
-    PlatformsMark,
-    looks_like_ours,
-    parse_container_mark,
-    parse_image_mark,
-    parse_parity_mark,
-    parse_platforms_mark,
-)
-from pytest_multiarch.plugin.state import MEMBERSHIP, STATE, Membership, PlatformParam, PluginState
+from pytest_multiarch.plugin.marks import looks_like_ours
+from pytest_multiarch.plugin.state import MEMBERSHIP, Membership, PlatformParam, PluginState
 
 PARAM = "_multiarch_platform"
 SPREAD = "multiarch_variants"
@@ -32,6 +27,7 @@ class Parametrizer:
 
     def __init__(self, state: PluginState) -> None:
         self._state = state
+        self._declared = state.declared
 
     @pytest.hookimpl(trylast=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -54,83 +50,42 @@ class Parametrizer:
             _fail(metafunc.definition, error)
 
     def _parametrize(self, metafunc: pytest.Metafunc) -> None:
-        declared = self.find_platforms(metafunc.definition)
-        scope = find_param_scope(metafunc)
-        image = self._find_image(metafunc)
+        node = metafunc.definition
+        declared = self._declared.find_platforms(node)
+        image = self._declared.find_image(node)
         source = _name_image_fixture(metafunc)
         params = [
             pytest.param(
-                PlatformParam(platform, self._image_of(marks) or image, source),
+                PlatformParam(platform, self._read_image(marks, node) or image, source),
                 marks=marks,
                 id=str(platform),
             )
             for platform, marks in declared.marks.items()
         ]
-        metafunc.parametrize(PARAM, params, indirect=True, scope=scope)
+        metafunc.parametrize(PARAM, params, indirect=True, scope=find_param_scope(metafunc))
 
-    def find_platforms(self, node: pytest.Item) -> PlatformsMark:
-        """Give the platforms of a test: its closest mark's, else the defaults.
-
-        Raises:
-            UsageError: there are neither.
-        """
-        mark = node.get_closest_marker("platforms")
-        if mark is not None:
-            found: PlatformsMark = self._state.marks.read(mark, parse_platforms_mark)
-            return found
-        settings = self._state.settings
-        if not settings.platforms.value:
-            raise UsageError(
-                "the test names no platforms, and there are no defaults",
-                cure='write @pytest.mark.platforms("linux/amd64", "linux/arm64"), or '
-                "platforms: [linux/amd64, linux/arm64] in multiarch.yaml",
-            )
-        platforms = settings.platforms.value
-        baseline = settings.baseline.value
-        return PlatformsMark(
-            platforms=platforms,
-            marks=dict.fromkeys(platforms, ()),
-            baseline=baseline if baseline in platforms else None,
-        )
-
-    def _find_image(self, metafunc: pytest.Metafunc) -> str:
-        mark = metafunc.definition.get_closest_marker("image")
-        image: str = "" if mark is None else self._state.marks.read(mark, parse_image_mark)
-        if _SHARED in metafunc.fixturenames:
-            for marks in _list_param_marks(metafunc):
-                if any(each.name == "image" for each in marks):
-                    raise UsageError(
-                        "an image mark on a pytest.param cannot reach `shared_variant`, which is "
-                        "wider than one test",
-                        cure="put @pytest.mark.image on the test, its class or its module, or use "
-                        "`variant`",
-                    )
-        return image
-
-    def _image_of(self, marks: Iterable[Any]) -> str:
+    def _read_image(self, marks: Iterable[Any], node: pytest.Item) -> str:
+        """Give the image of a platform's own `pytest.param`."""
         for each in marks:
-            mark = getattr(each, "mark", each)
-            if mark.name == "image":
-                found: str = self._state.marks.read(mark, parse_image_mark)
-                return found
+            if getattr(each, "name", "") == "image":
+                return str(self._declared.read(each, node.path.parent))
         return ""
 
     def _check_marks(self, metafunc: pytest.Metafunc) -> None:
         """Read every mark that will be used, so that a wrong one is found at collection."""
         node = metafunc.definition
-        marks = [node.get_closest_marker(name) for name in ("container", "parity", "image")]
-        for mark in [*marks, *(each for some in _list_param_marks(metafunc) for each in some)]:
-            if mark is None:
-                continue
-            mark = getattr(mark, "mark", mark)
-            if mark.name == "container":
-                folder = node.path.parent
-                self._state.marks.read(mark, lambda m: parse_container_mark(m, folder=folder))
-            elif mark.name == "parity":
-                settings = self._state.settings
-                self._state.marks.read(mark, lambda m: parse_parity_mark(m, settings))
-            elif mark.name == "image":
-                self._state.marks.read(mark, parse_image_mark)
+        closest = (node.get_closest_marker(name) for name in ("container", "parity", "image"))
+        on_params = [mark for call in getattr(metafunc, "_calls", ()) for mark in call.marks]
+        for mark in (*closest, *on_params):
+            if mark is not None:
+                self._declared.read(mark, node.path.parent)
+        if _SHARED in metafunc.fixturenames and any(mark.name == "image" for mark in on_params):
+            raise UsageError(
+                "an image mark on a pytest.param cannot reach `shared_variant`, which is wider "
+                "than one test",
+                cure="put @pytest.mark.image on the test, its class or its module, or use "
+                "`variant`",
+            )
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pycollect_makeitem(
@@ -156,58 +111,39 @@ class Parametrizer:
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
         """Group members, and deselect platforms that were not selected, before others shard."""
-        groups: dict[str, tuple[tuple[object, ...], Membership]] = {}
+        groups: dict[str, _Siblings] = {}
+        selected = self._state.settings.selected
         kept, dropped = [], []
         for item in items:
             membership = self._group(item, groups)
-            if membership is None or self._is_selected(membership.platform):
-                kept.append(item)
-            else:
-                dropped.append(item)
+            is_kept = membership is None or not selected or membership.platform in selected
+            (kept if is_kept else dropped).append(item)
         if dropped:
             items[:] = kept
             config.hook.pytest_deselected(items=dropped)
 
-    def _is_selected(self, platform: Platform) -> bool:
-        selected = self._state.settings.selected
-        return not selected or platform in selected
-
-    def _group(
-        self, item: pytest.Item, groups: dict[str, tuple[tuple[object, ...], Membership]]
-    ) -> Membership | None:
+    def _group(self, item: pytest.Item, groups: dict[str, _Siblings]) -> Membership | None:
         callspec = getattr(item, "callspec", None)
-        param = callspec.params.get(PARAM) if callspec is not None else None
-        if not isinstance(param, PlatformParam):
+        param = None if callspec is None else callspec.params.get(PARAM)
+        if callspec is None or not isinstance(param, PlatformParam):
             return None
-        group = name_group(item, param.platform)
-        others = tuple(v for k, v in callspec.params.items() if k != PARAM)  # type: ignore[union-attr]
-        declared = self.find_platforms(item)
+        others = tuple(value for name, value in callspec.params.items() if name != PARAM)
+        name = group = name_group(item, param.platform)
         number = 1
-        while True:
-            key = group if number == 1 else f"{group} #{number}"
-            known = groups.get(key)
-            if known is None:
-                membership = Membership(
-                    group=key,
-                    platform=param.platform,
-                    declared=declared.platforms,
-                    baseline=declared.baseline,
-                    selected={},
-                )
-                groups[key] = (others, membership)
-                break
-            if len(known[0]) == len(others) and all(map(_is_same, known[0], others)):
-                first = known[1]
-                membership = Membership(
-                    group=key,
-                    platform=param.platform,
-                    declared=first.declared,
-                    baseline=first.baseline,
-                    selected=first.selected,
-                )
-                break
-            number += 1
-        item.stash[MEMBERSHIP] = membership
+        while group in groups and not groups[group].has(others):
+            number += 1  # pytest allows two tests with one id
+            group = f"{name} #{number}"
+        if group not in groups:
+            declared = self._declared.find_platforms(item)
+            groups[group] = _Siblings(others, declared.platforms, declared.baseline, {})
+        siblings = groups[group]
+        item.stash[MEMBERSHIP] = membership = Membership(
+            group=group,
+            platform=param.platform,
+            declared=siblings.declared,
+            baseline=siblings.baseline,
+            selected=siblings.selected,
+        )
         return membership
 
     @pytest.hookimpl(tryfirst=True)
@@ -220,8 +156,18 @@ class Parametrizer:
                 self._state.selected.add(membership.platform)
 
 
-def _is_same(one: object, other: object) -> bool:
-    return one is other or (isinstance(one, PlatformParam) and one == other)
+@dataclass(frozen=True, slots=True)
+class _Siblings:
+    """What the members of one group share: all other parameters, and what was declared."""
+
+    others: tuple[object, ...]
+    declared: tuple[Platform, ...]
+    baseline: Platform | None
+    selected: dict[Platform, str]
+
+    def has(self, others: tuple[object, ...]) -> bool:
+        """Whether a test with these other parameters is one of them: the same objects."""
+        return len(self.others) == len(others) and all(map(operator.is_, self.others, others))
 
 
 def name_group(item: pytest.Item, platform: Platform) -> str:
@@ -275,10 +221,6 @@ def _name_image_fixture(metafunc: pytest.Metafunc) -> str:
     return str(definitions[-1].baseid) if definitions else ""
 
 
-def _list_param_marks(metafunc: pytest.Metafunc) -> list[tuple[Any, ...]]:
-    return [tuple(call.marks) for call in getattr(metafunc, "_calls", ())]
-
-
 def _refuse_idle_mark(metafunc: pytest.Metafunc) -> None:
     for mark in metafunc.definition.own_markers:
         if mark.name == "platforms" and looks_like_ours(mark):
@@ -292,8 +234,3 @@ def _refuse_idle_mark(metafunc: pytest.Metafunc) -> None:
 
 def _fail(node: pytest.Item, error: UsageError) -> NoReturn:
     pytest.fail(f"{node.nodeid}: {error}", pytrace=False)
-
-
-def describe_state(config: pytest.Config) -> PluginState:
-    """Give the plugin's state of this process."""
-    return config.stash[STATE]

@@ -6,19 +6,40 @@ import json
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_multiarch.core.errors import MultiarchError, UsageError
-from pytest_multiarch.core.observation import Observation, make_check, make_observation
+from pytest_multiarch.core.observation import make_check, make_observation
+from pytest_multiarch.core.parity import VerdictKind, compare_group
 from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.plugin.state import MEMBERSHIP, TRACE, PluginState, Trace
-from pytest_multiarch.run.calls import CallSeen
-from pytest_multiarch.run.container import Container
+from pytest_multiarch.plugin.members import describe_member, describe_results, make_members
+from pytest_multiarch.plugin.state import MEMBERSHIP, STATE, TRACE, PluginState, Trace
+from pytest_multiarch.reports.divergence import describe_not_compared, render_divergence
+from pytest_multiarch.run.variant import Variant
+
+if TYPE_CHECKING:
+    from pytest_multiarch.run.calls import CallSeen
+    from pytest_multiarch.run.container import Container
+    from pytest_multiarch.run.session import Session
 
 ATTRIBUTE = "multiarch"
+SPREAD = "multiarch_variants"
+PARAM = "_multiarch_platform"
 _PACKAGE = __name__.partition(".")[0]
+_LOG_LINES = 200
+_LOG_CHARACTERS = 20_000
+
+
+def find_session(config: pytest.Config) -> Session:
+    """Give the session of this process, made when it is first needed."""
+    state = config.stash[STATE]
+    if state.session is None:
+        from pytest_multiarch.plugin.wiring import open_session
+
+        state.session = open_session(state)
+    return state.session
 
 
 class TestRecorder:
@@ -30,21 +51,26 @@ class TestRecorder:
         self._trace = trace
         self._platform = platform
 
-    def record_call(self, seen: CallSeen) -> None:
-        """Take a call down, normalized by the test's rules."""
-        self._trace.calls.append(seen.call)
-        self._trace.add(
-            self._platform,
-            make_observation(
-                seen.result,
-                kind=seen.kind,
-                label=seen.label,
-                rules=self._trace.rules,
-                known=seen.known,
-                image_pin=seen.variant.pin,
-                history=seen.history,
-            ),
+    def record_call(self, seen: CallSeen, *, is_observed: bool) -> None:
+        """Take a call down; one that is observed is normalized by the test's rules."""
+        result = seen.result
+        inside_s = result.timings.inside_s
+        self._trace.note_call(
+            self._platform, seen.call, result.wall_s if inside_s is None else inside_s
         )
+        if is_observed and self._trace.is_observed:
+            self._trace.add(
+                self._platform,
+                make_observation(
+                    result,
+                    kind=seen.kind,
+                    label=seen.label,
+                    rules=self._trace.rules,
+                    known=seen.known,
+                    image_pin=seen.variant.pin,
+                    history=seen.history,
+                ),
+            )
 
 
 class ParityChecker:
@@ -70,8 +96,9 @@ class ParityChecker:
         Raises:
             UsageError: JSON cannot hold the value, or it is not clear whose it is.
         """
-        __tracebackhide__ = True
-        self._trace.add(self._find_platform(platform), make_check(label, value, rel=rel, abs=abs))
+        observation = make_check(label, value, rel=rel, abs=abs)
+        if self._trace.is_observed:
+            self._trace.add(self._find_platform(platform), observation)
 
     def _find_platform(self, platform: Platform | str | None) -> Platform:
         platforms = self._trace.platforms
@@ -91,6 +118,10 @@ class ParityChecker:
         return wanted
 
 
+class DivergedError(pytest.fail.Exception):
+    """The variants of a test that has them all at once did not do the same."""
+
+
 class Tracker:
     """Starts a trace for each test, and puts it on the test's reports.
 
@@ -103,72 +134,116 @@ class Tracker:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
-        """Every attempt starts with an empty trace."""
-        platforms = self._state.list_platforms(item)
+        """Give every attempt an empty trace."""
+        platforms = self._list_platforms(item)
         if platforms:
             item.stash[TRACE] = Trace(
                 platforms=platforms,
-                rules=self._state.read_rules(item),
+                rules=self._state.declared.find_rules(item),
+                is_observed=self._state.settings.parity != "off",
                 started_at_s=time.time(),
             )
         yield
-        trace = item.stash.get(TRACE, None)
-        if trace is not None:
-            trace.note_variants(item)
+        if platforms:
+            self._note_wider_variants(item)
+
+    def _list_platforms(self, item: pytest.Item) -> tuple[Platform, ...]:
+        membership = item.stash.get(MEMBERSHIP, None)
+        if membership is not None:
+            return (membership.platform,)
+        if SPREAD in getattr(item, "fixturenames", ()):
+            return self._state.declared.select_platforms(item)
+        return ()
+
+    def _note_wider_variants(self, item: pytest.Item) -> None:
+        """A test that reaches its variant by a wider fixture ran on it all the same."""
+        trace = item.stash[TRACE]
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, Variant):
+                trace.variants.setdefault(value.platform, value)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Iterator[Any]:
-        """Show errors of ours where the test made the call, without our own frames."""
+        """Show errors of ours where the test made the call; judge a test of all variants."""
         try:
             result = yield
         except MultiarchError as error:
-            if pyfuncitem.config.getoption("full_trace", False):
-                raise
-            raise trim_traceback(error) from None
-        trace = pyfuncitem.stash.get(TRACE, None)
-        if trace is not None and pyfuncitem.stash.get(MEMBERSHIP, None) is None:
-            self._compare_spread(pyfuncitem, trace)
+            if not pyfuncitem.config.getoption("full_trace", False):
+                trim_traceback(error)
+            raise
+        if SPREAD in pyfuncitem.fixturenames and TRACE in pyfuncitem.stash:
+            self._judge_spread(pyfuncitem)
         return result
 
-    def _compare_spread(self, item: pytest.Item, trace: Trace) -> None:
-        ...
+    def _judge_spread(self, item: pytest.Function) -> None:
+        settings = self._state.settings
+        verdict = compare_group(make_members(item, item.stash[TRACE], self._state, "passed"))
+        if verdict.kind is VerdictKind.DIVERGED and settings.parity == "fail":
+            headline, text = render_divergence(verdict)
+            raise DivergedError(f"{headline}\n{text}", pytrace=False)
+        if verdict.is_vacuous and settings.strict:
+            raise DivergedError(describe_not_compared(verdict), pytrace=False)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Iterator[pytest.TestReport]:
-        """Outermost, since other plugins may replace the report."""
+    ) -> Iterator[Any]:
+        """Put what is known on the report; outermost, since plugins may replace a report."""
         report: pytest.TestReport = yield
         trace = item.stash.get(TRACE, None)
-        if trace is not None:
-            membership = item.stash.get(MEMBERSHIP, None)
-            if membership is not None and report.when == "setup":
-                setattr(report, ATTRIBUTE, _encode(membership.to_mapping(self._state, trace)))
-            if membership is not None and report.when == "teardown":
-                setattr(report, ATTRIBUTE, _encode(trace.to_mapping(membership.platform)))
-            if report.failed and report.when in ("setup", "call"):
-                _attach_logs(report, trace.containers)
+        if trace is None:
+            return report
+        document = self._describe(item, trace, report)
+        if document:
+            setattr(report, ATTRIBUTE, json.dumps(document, separators=(",", ":")))
+        if call.excinfo is not None and call.excinfo.errisinstance(DivergedError):
+            report.multiarch_verdict = "DIVERGED"  # type: ignore[attr-defined]
+        if report.failed and report.when in ("setup", "call"):
+            _attach_logs(report, trace.containers)
         return report
 
+    def _describe(
+        self, item: pytest.Item, trace: Trace, report: pytest.TestReport
+    ) -> dict[str, object]:
+        membership = item.stash.get(MEMBERSHIP, None)
+        if membership is not None and report.when == "setup":
+            return describe_member(membership, trace, self._state)
+        if membership is not None and report.when == "teardown":
+            item.user_properties += _list_properties(trace)
+            return describe_results(membership.platform, trace)
+        if membership is None and report.when == "call" and not report.skipped:
+            outcome = "passed" if report.passed else "failed"
+            members = make_members(item, trace, self._state, outcome)
+            return {"spread": [each.to_mapping() for each in members]}
+        return {}
 
-def _encode(document: object) -> str:
-    return json.dumps(document, separators=(",", ":"))
+
+def _list_properties(trace: Trace) -> list[tuple[str, object]]:
+    return [
+        pair
+        for variant in trace.variants.values()
+        for pair in (
+            ("multiarch_platform", str(variant.platform)),
+            ("multiarch_execution", str(variant.execution)),
+            ("multiarch_digest", variant.digest),
+        )
+    ]
 
 
 def _attach_logs(report: pytest.TestReport, containers: list[Container]) -> None:
     for container in containers:
+        where = f"on {container.platform} ({container.execution})"
         try:
-            logs = container.logs(tail=200)
+            logs = container.logs(tail=_LOG_LINES)
         except MultiarchError as error:
-            report.sections.append((f"container log {container.platform}", error.headline))
+            report.sections.append((f"container log {where}", error.headline))
             continue
         for name, text in (("stdout", logs.stdout), ("stderr", logs.stderr)):
             if text.strip():
-                title = f"container {name} on {container.platform} ({container.execution})"
-                report.sections.append((title, text[-20_000:]))
+                report.sections.append((f"container {name} {where}", text[-_LOG_CHARACTERS:]))
 
 
-def trim_traceback(error: MultiarchError) -> MultiarchError:
+def trim_traceback(error: MultiarchError) -> None:
     """Cut the frames of this package off the end of an error's traceback."""
     kept: list[TracebackType] = []
     frame = error.__traceback__
@@ -177,8 +252,9 @@ def trim_traceback(error: MultiarchError) -> MultiarchError:
         frame = frame.tb_next
     while len(kept) > 1 and _is_own(kept[-1]):
         kept.pop()
-    kept[-1].tb_next = None
-    return error
+    if kept:
+        kept[-1].tb_next = None
+    error.__suppress_context__ = True
 
 
 def _is_own(traceback: TracebackType) -> bool:

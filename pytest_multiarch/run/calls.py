@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from pytest_multiarch.core.call import Call, Output, RunResult, Timings
-from pytest_multiarch.core.errors import DeadlineError, MultiarchError, ProgramNotFoundError
+from pytest_multiarch.core.errors import DeadlineError, MultiarchError
 from pytest_multiarch.core.execution import Execution
 from pytest_multiarch.core.ports import Attachment, ContainerSpec, ContainerState, ExecSpec
 from pytest_multiarch.core.variant import ResolvedVariant
@@ -255,7 +255,7 @@ def execute(
         attachment.close()
     exit_code = node.engine.read_exec_exit_code(exec_id)
     ended = time.perf_counter()
-    result = RunResult(
+    return RunResult(
         exit_code=exit_code,
         out=out,
         err=err,
@@ -265,30 +265,9 @@ def execute(
         execution=execution,
         command=call.describe(),
     )
-    _refuse_missing_program(result, call)
-    return result
 
 
 def _look_up_exec(variant: ResolvedVariant, call: Call) -> Lookup:
     return Lookup.in_variant(
         variant, call.argv, path=call.env.get("PATH", ""), workdir=call.workdir
     )
-
-
-def _refuse_missing_program(result: RunResult, call: Call) -> None:
-    """An exec of a missing program is no error to the engine: its words come as output."""
-    text = (result.out.head + result.err.head)[:4000].decode("utf-8", "replace")
-    if result.exit_code not in (126, 127) or "exec failed: " not in text:
-        return
-    raise ProgramNotFoundError(
-        f"exec {list(call.argv)}: {text.strip()}", cure=hint_separate_words(call.argv)
-    )
-
-
-def hint_separate_words(argv: tuple[str, ...]) -> str:
-    """Give the cure for a program that is not found."""
-    program = argv[0] if argv else ""
-    if " " in program:
-        words = ", ".join(map(repr, program.split()))
-        return f"words are separate arguments: ({words}), or run a shell: ('sh', '-c', {program!r})"
-    return "check the spelling, and that this variant of the image has it in its PATH"

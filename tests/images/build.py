@@ -93,7 +93,7 @@ PASSWD = (
     "app:x:1000:1000:app:/tmp:/bin/sh\n"
 )
 GROUP = "root:x:0:\npostgres:x:999:\napp:x:1000:\n"
-# Packages of Debian's stable suite before the current one: they no longer change.
+# Packages of a suite that changes no more than its point releases do.
 SERVER_PACKAGES = {
     "redis": ("redis-server", "redis-tools"),
     "postgres": ("postgresql-15", "postgresql-client-15", "tzdata"),

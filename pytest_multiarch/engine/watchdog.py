@@ -1,0 +1,117 @@
+"""A second process that removes what a session made, should its own process be killed.
+
+The test process starts it and tells it to leave when it has cleaned up itself. It watches the
+process, not a pipe: a child that a test forked would keep a pipe open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import http.client
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from pytest_multiarch.engine.endpoint import Endpoint, TlsFiles
+from pytest_multiarch.engine.sessions import SessionLabels, is_process_over
+from pytest_multiarch.engine.sweeper import Sweeper
+
+_SWEEP_FOR_S = 8.0
+"""How long it goes on after the process ended: an engine may still be creating a container."""
+_SWEEP_EVERY_S = 0.25
+_POLL_EVERY_S = 0.5
+_ENGINE_ERRORS = (OSError, http.client.HTTPException, ValueError)
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from pytest_multiarch.engine.watchdog import main; main(sys.argv[2])"
+)
+
+
+class Watchdog:
+    """The watchdog of one session, as the test process has it."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._owner = os.getpid()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def stop(self) -> None:
+        """Let it go: the session has cleaned up. In a forked child of the session, do nothing."""
+        if os.getpid() != self._owner:
+            return
+        self._process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5)
+
+
+def start_watchdog(endpoint: Endpoint, session_id: str) -> Watchdog:
+    """Start a watchdog for the calling process's session.
+
+    It first sweeps what earlier sessions left that are certainly over, then waits for this
+    process to end, then removes everything with the session's label.
+    """
+    order = {
+        "endpoint": dataclasses.asdict(endpoint),
+        "labels": SessionLabels.for_this_process(session_id).to_labels(),
+    }
+    root = Path(__file__).resolve().parents[2]
+    process = subprocess.Popen(
+        # -I and -S: neither the environment nor site-packages can slow it down or change it.
+        [sys.executable, "-I", "-S", "-c", _PROGRAM, str(root), json.dumps(order)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=root.anchor,
+        start_new_session=True,
+    )
+    return Watchdog(process)
+
+
+def main(order_text: str) -> None:
+    """Be the watchdog; the order is what `start_watchdog` wrote."""
+    order = json.loads(order_text)
+    endpoint = _read_endpoint(order["endpoint"])
+    labels = SessionLabels.from_labels(order["labels"])
+    sweeper = Sweeper(endpoint)
+    with contextlib.suppress(*_ENGINE_ERRORS):
+        sweeper.sweep_stale(labels)
+    wait_for_end(int(labels.pid), labels.pid_start)
+    _sweep_for_a_while(sweeper, labels.session)
+
+
+def _read_endpoint(document: dict[str, Any]) -> Endpoint:
+    tls = TlsFiles(**document["tls"]) if document["tls"] else None
+    return Endpoint(**{**document, "tls": tls})
+
+
+def wait_for_end(pid: int, start: str) -> None:
+    """Wait until a process has ended, however that comes about."""
+    try:
+        handle = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        handle = None  # an old kernel, another system, or it is over already
+    if handle is not None and not is_process_over(pid, start):
+        with os.fdopen(handle, closefd=True, mode="rb", buffering=0):
+            poll = select.poll()
+            poll.register(handle, select.POLLIN)
+            poll.poll()
+    while not is_process_over(pid, start):
+        time.sleep(_POLL_EVERY_S)
+
+
+def _sweep_for_a_while(sweeper: Sweeper, session_id: str) -> None:
+    end = time.monotonic() + _SWEEP_FOR_S
+    while time.monotonic() < end:
+        with contextlib.suppress(*_ENGINE_ERRORS):
+            sweeper.sweep(session_id)
+        time.sleep(_SWEEP_EVERY_S)
