@@ -64,8 +64,7 @@ def read_os_ids() -> list[str]:
 
 def read_host_architecture() -> str:
     """Return Debian's name of this machine's architecture."""
-    done = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True)
-    return done.stdout.strip()
+    return subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
 
 
 def find_mirror() -> str:
@@ -90,7 +89,7 @@ def find_keyring(cache: Path) -> Path:
         private.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(
             ["apt-get", "-q", "download", "debian-archive-keyring"],
-            cwd=private, capture_output=True, text=True,
+            check=False, cwd=private, capture_output=True, text=True,
         )  # fmt: skip
         if done.returncode:
             raise PackageError(
@@ -104,7 +103,9 @@ def find_keyring(cache: Path) -> Path:
 def run_apt(*argv: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run one of apt's tools; its messages are not translated."""
     env = {**os.environ, "LC_ALL": "C.UTF-8"}
-    return subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, timeout=1800)
+    return subprocess.run(
+        argv, check=False, cwd=folder, env=env, capture_output=True, text=True, timeout=1800
+    )
 
 
 def update_lists(cache: Path, suite: str, architecture: str) -> list[str]:
@@ -148,8 +149,8 @@ def add_libraries(options: list[str], selection: Selection) -> list[str]:
         for field in re.findall(r"^(?:Pre-)?Depends: (.*)$", shown, re.MULTILINE):
             for alternatives in field.split(","):
                 name = re.split(r"[\s(:|]", alternatives.strip())[0]
-                wanted = name.startswith(("lib", "zlib")) and not name.startswith(selection.without or "-")
-                if wanted and name not in known:
+                is_library = name.startswith(("lib", "zlib"))
+                if is_library and name not in known and not name.startswith(selection.without):
                     known.append(name)
                     level.append(name)
     return known
@@ -186,7 +187,9 @@ def unpack(debs: list[Path], target: Path) -> None:
     """Unpack package files into a folder, without running their scripts."""
     target.mkdir(parents=True, exist_ok=True)
     for deb in debs:
-        done = subprocess.run(["dpkg", "-x", deb, target], capture_output=True, text=True)
+        done = subprocess.run(
+            ["dpkg", "-x", deb, target], check=False, capture_output=True, text=True
+        )
         if done.returncode:
             raise PackageError(f"{deb} cannot be unpacked: {done.stderr.strip()}")
 

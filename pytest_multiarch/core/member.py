@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
@@ -44,6 +44,10 @@ class VariantIdentity:
     digest: str
     config_digest: str
     pin: str
+
+    def to_mapping(self) -> dict[str, str]:
+        """Give the JSON form."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +94,7 @@ class Member:
             "outcome": self.outcome.value,
             "reason": self.reason,
             "execution": self.execution.to_mapping() if self.execution else None,
-            "variant": _describe_identity(self.variant) if self.variant else None,
+            "variant": self.variant.to_mapping() if self.variant else None,
             "rules": self.rules.to_mapping(),
             "observations": [each.to_mapping() for each in self.observations],
             "started_at_s": self.started_at_s,
@@ -115,16 +119,6 @@ class Member:
         observations = fields.get("observations") or ()
         fields["observations"] = tuple(map(Observation.from_mapping, observations))
         return cls(**fields)
-
-
-def _describe_identity(identity: VariantIdentity) -> dict[str, str]:
-    return {
-        "reference": identity.reference,
-        "kind": identity.kind,
-        "digest": identity.digest,
-        "config_digest": identity.config_digest,
-        "pin": identity.pin,
-    }
 
 
 def resolve_duplicates(members: Iterable[Member]) -> tuple[Member, ...]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -154,6 +153,7 @@ def _find_environ_tls(environ: Mapping[str, str]) -> TlsFiles | None:
 
 
 def _find_tls(folder: Path, *, is_verified: bool) -> TlsFiles:
+    folder = folder.absolute()  # the watchdog works in another folder
     files = {
         name: str(folder / f"{name}.pem") if (folder / f"{name}.pem").is_file() else ""
         for name in ("ca", "cert", "key")
@@ -210,7 +210,7 @@ def _find_default(environ: Mapping[str, str]) -> str:
     home = _find_home(environ)
     candidates = [_DEFAULT_SOCKET]
     if runtime := environ.get("XDG_RUNTIME_DIR", ""):
-        candidates.append(os.path.join(runtime, "docker.sock"))  # rootless dockerd
+        candidates.append(f"{runtime}/docker.sock")  # rootless dockerd
     candidates.append(str(home / ".docker" / "run" / "docker.sock"))  # Docker Desktop on macOS
     candidates.append(str(home / ".docker" / "desktop" / "docker.sock"))  # and on Linux
     found = next((path for path in candidates if Path(path).exists()), _DEFAULT_SOCKET)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote
@@ -27,12 +28,14 @@ from pytest_multiarch.engine.archive import iterate_files
 from pytest_multiarch.engine.connection import STREAM_TIMEOUT_S, Connection, EngineRefusedError
 from pytest_multiarch.engine.credentials import CredentialsLookup
 from pytest_multiarch.engine.messages import explain_denied, explain_pull_failure
+from pytest_multiarch.engine.sessions import IMAGE_NAMES
 
 _API_WITH_MANIFESTS = (1, 48)
 _API_WITH_PLATFORM = (1, 49)
 _DOCUMENT_LIMIT = 256 * 1024
 _BLOB_LIMIT = 4 * 1024 * 1024
 """No manifest or config is larger; registries refuse them too."""
+_LIST_TRIES = 10
 _BLOB_FOLDER = "blobs/sha256/"
 
 
@@ -241,13 +244,29 @@ class ImageStore:
             if error.status != 404:
                 raise
 
-    def remove_labelled(self, filters: str) -> int:
-        """Remove the names of all images that a label filter finds; give how many."""
-        found = self._connection.read_json("/images/json", params={"filters": filters})
+    def remove_labelled(self, label: str) -> int:
+        """Remove the names of the images of ours that carry a `name=value`; give how many."""
+        filters = json.dumps({"label": [label], "reference": [IMAGE_NAMES]})
+        found = self._list(filters)
         names = [name for image in found for name in (image.get("RepoTags") or (image["Id"],))]
         for name in names:
             self.remove(name)
         return len(names)
+
+    def _list(self, filters: str) -> list[dict[str, Any]]:
+        for _ in range(_LIST_TRIES - 1):
+            try:
+                return self._list_once(filters)
+            except EngineRefusedError as error:
+                # Docker 26 stumbles over an image that somebody removes at the same time.
+                if error.status != 500:
+                    raise
+                time.sleep(0.2)
+        return self._list_once(filters)
+
+    def _list_once(self, filters: str) -> list[dict[str, Any]]:
+        found = self._connection.read_json("/images/json", params={"filters": filters})
+        return cast("list[dict[str, Any]]", found)
 
 
 def _quote(reference: str) -> str:

@@ -16,10 +16,14 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from pytest_multiarch.engine.endpoint import Endpoint
-from pytest_multiarch.engine.sessions import SESSION_LABEL, SessionLabels, find_stale
+from pytest_multiarch.engine.sessions import IMAGE_NAMES, SESSION_LABEL, SessionLabels, find_stale
 
 _TIMEOUT_S = 60.0
-_LISTS = ("/containers/json", "/networks", "/images/json")
+_LISTS = (
+    ("/containers/json", {}),
+    ("/networks", {}),
+    ("/images/json", {"reference": [IMAGE_NAMES]}),
+)
 
 
 class Sweeper:
@@ -53,8 +57,13 @@ class Sweeper:
         return stale
 
     def _list_all(self, label: str) -> list[list[dict[str, Any]]]:
-        query = {"filters": json.dumps({"label": [label]}), "all": "1"}
-        return [self._ask("GET", path, query) or [] for path in _LISTS]
+        return [
+            self._ask(
+                "GET", path, {"all": "1", "filters": json.dumps({"label": [label], **others})}
+            )
+            or []
+            for path, others in _LISTS
+        ]
 
     def _ask(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Any:
         """Make one request; an answer of 400 or more, as for what is gone already, gives None."""

@@ -99,12 +99,12 @@ def wait_for_end(pid: int, start: str) -> None:
     try:
         handle = os.pidfd_open(pid)
     except (AttributeError, OSError):
-        handle = None  # an old kernel, another system, or it is over already
-    if handle is not None and not is_process_over(pid, start):
-        with os.fdopen(handle, closefd=True, mode="rb", buffering=0):
-            poll = select.poll()
-            poll.register(handle, select.POLLIN)
-            poll.poll()
+        handle = -1  # an old kernel, another system, or it is over already
+    if handle >= 0 and not is_process_over(pid, start):
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        poll.poll()
+        return
     while not is_process_over(pid, start):
         time.sleep(_POLL_EVERY_S)
 

@@ -22,7 +22,7 @@ def read_program(name: str, slug: str) -> bytes | None:
     ]
     if not fitting:
         return None
-    return resources.files(__name__).joinpath("bin", f"{name}-{max(fitting)}").read_bytes()
+    return resources.files(__name__).joinpath("bin").joinpath(f"{name}-{max(fitting)}").read_bytes()
 
 
 def list_targets(name: str) -> tuple[str, ...]:

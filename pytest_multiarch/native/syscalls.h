@@ -9,8 +9,8 @@
  * as the kernel does: below zero is a negated errno), and START, the instructions that call
  * `start(stack)` on an aligned stack.
  *
- * Numbers from the kernel's syscall tables (arch/.../syscall.tbl, include/uapi/asm-generic/unistd.h),
- * calling conventions from the syscall(2) manual page.
+ * Numbers from the kernel's syscall tables (arch/.../syscall.tbl and
+ * include/uapi/asm-generic/unistd.h), calling conventions from the syscall(2) manual page.
  */
 #pragma once
 
@@ -33,7 +33,9 @@ static long call3(long number, long a, long b, long c) {
 
 #define ARCHITECTURE "386"
 enum { SYS_read = 3, SYS_write = 4, SYS_exit_group = 252 };
-#define START "xor %ebp, %ebp\n mov %esp, %eax\n and $-16, %esp\n sub $12, %esp\n push %eax\n call start\n"
+#define START \
+    "xor %ebp, %ebp\n mov %esp, %eax\n" \
+    "and $-16, %esp\n sub $12, %esp\n push %eax\n call start\n"
 
 static long call3(long number, long a, long b, long c) {
     long result;

@@ -8,7 +8,7 @@ a lone process and `pytest -n` are judged in this one place.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +46,7 @@ class _Attempts:
             self.outcome = "skipped" if report.skipped else "error"
         elif report.when == "call":
             self.outcome = _name_outcome(report)
-        elif report.when == "???":  # how xdist reports a crash of the worker
+        elif _is_crash(report):
             self.outcome = "crashed"
         else:
             return
@@ -57,12 +57,18 @@ class _Attempts:
         return Member.from_mapping(
             {
                 **self.document,
+                "selected": list(self.document["selected"]),
                 "attempt": max(self.count, 1),
                 "outcome": self.outcome,
                 "reason": self.reason,
                 "duration_s": self.duration_s,
             }
         )
+
+
+def _is_crash(report: pytest.TestReport) -> bool:
+    """Tell the report that xdist makes of a test in which a worker crashed."""
+    return str(report.when) == "???"
 
 
 def _name_outcome(report: pytest.TestReport) -> str:
@@ -115,7 +121,10 @@ class Judge:
         key = self._name_key(report)
         if payload is None and key not in self._group_of:
             return
-        document = json.loads(payload) if payload is not None else {}
+        document: dict[str, Any] = json.loads(payload) if payload is not None else {}
+        if "spread" in document:
+            self._verdicts.append(compare_group(map(Member.from_mapping, document["spread"])))
+            return
         if document and report.when == "setup":
             self._begin(key, report.nodeid, document)
         group = self._group_of[key]
@@ -123,7 +132,7 @@ class Judge:
         if document and report.when == "teardown":
             attempts.document = {**attempts.document, **document}
         attempts.take_in(report)
-        if report.when == "???":  # nothing follows it, not even logfinish
+        if _is_crash(report):  # nothing follows it, not even logfinish
             attempts.is_done = True
             self._settle_if_complete(group)
 
@@ -169,7 +178,7 @@ class Judge:
         self._emitter.emit(verdict)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> Iterator[object]:
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Settle what is left, also after Ctrl-C and -x, before the exit status is made."""
         self._emitter.session = session
         try:

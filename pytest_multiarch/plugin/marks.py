@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from _pytest.mark.structures import ParameterSet
 
 from pytest_multiarch.core.call import Call, check_argv
 from pytest_multiarch.core.errors import UsageError
-from pytest_multiarch.core.parity import ParityRules, make_rules
+from pytest_multiarch.core.normalize import TextFunction
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.reference import ImageReference
+from pytest_multiarch.core.rules import ParityRules, make_rules
 from pytest_multiarch.core.settings import Settings
 from pytest_multiarch.core.wait import parse_wait
 from pytest_multiarch.run.container import ContainerSettings, read_files
@@ -179,7 +180,9 @@ def parse_container_mark(mark: pytest.Mark, *, folder: Path) -> ContainerSetting
     return make_container_settings(*mark.args, **kwargs)
 
 
-def parse_parity_mark(mark: pytest.Mark | None, settings: Settings) -> ParityRules:
+def parse_parity_mark(
+    mark: pytest.Mark | None, settings: Settings, extra: Mapping[str, TextFunction]
+) -> ParityRules:
     """Read `@pytest.mark.parity(...)` on top of what the configuration declares.
 
     Raises:
@@ -194,9 +197,10 @@ def parse_parity_mark(mark: pytest.Mark | None, settings: Settings) -> ParityRul
                 cure='write for example @pytest.mark.parity(normalize=["timestamps"])',
             )
         kwargs = dict(mark.kwargs)
+    kwargs["ignore"] = _listed(kwargs.get("ignore"))
     kwargs["normalize"] = [*settings.normalize.value, *_listed(kwargs.get("normalize"))]
     kwargs["allow"] = [*settings.allow.value, *_listed(kwargs.get("allow"))]
-    return make_rules(**kwargs)
+    return make_rules(**kwargs, extra=extra)
 
 
 def _listed(value: Any) -> list[Any]:
@@ -220,8 +224,11 @@ class Declarations:
     A module's mark is one object that all its tests share: each is read once.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, find_normalizers: Callable[[], Mapping[str, TextFunction]]
+    ) -> None:
         self._settings = settings
+        self._find_normalizers = find_normalizers
         self._read: dict[int, tuple[object, Any]] = {}
         self._default_rules: ParityRules | None = None
 
@@ -231,10 +238,10 @@ class Declarations:
         Raises:
             UsageError: the mark is wrong.
         """
-        mark = getattr(mark, "mark", mark)
-        found = self._read.get(id(mark))
+        plain: pytest.Mark = getattr(mark, "mark", mark)
+        found = self._read.get(id(plain))
         if found is None:
-            found = self._read[id(mark)] = (mark, self._parse(mark, folder))
+            found = self._read[id(plain)] = (plain, self._parse(plain, folder))
         return found[1]
 
     def _parse(self, mark: pytest.Mark, folder: Path) -> Any:
@@ -246,7 +253,7 @@ class Declarations:
             case "container":
                 return parse_container_mark(mark, folder=folder)
             case "parity":
-                return parse_parity_mark(mark, self._settings)
+                return parse_parity_mark(mark, self._settings, self._find_normalizers())
         return None
 
     def find_platforms(self, node: pytest.Item) -> PlatformsMark:
@@ -297,7 +304,9 @@ class Declarations:
         mark = node.get_closest_marker("parity")
         if mark is None:
             if self._default_rules is None:
-                self._default_rules = parse_parity_mark(None, self._settings)
+                self._default_rules = parse_parity_mark(
+                    None, self._settings, self._find_normalizers()
+                )
             return self._default_rules
         found: ParityRules = self.read(mark, node.path.parent)
         return found

@@ -62,7 +62,8 @@ class Parametrizer:
             )
             for platform, marks in declared.marks.items()
         ]
-        metafunc.parametrize(PARAM, params, indirect=True, scope=find_param_scope(metafunc))
+        scope = find_param_scope(metafunc)
+        metafunc.parametrize(PARAM, params, indirect=True, scope=scope.value)
 
     def _read_image(self, marks: Iterable[Any], node: pytest.Item) -> str:
         """Give the image of a platform's own `pytest.param`."""
@@ -93,17 +94,14 @@ class Parametrizer:
     ) -> Iterator[Any]:
         """Refuse platforms on unittest classes, whose tests pytest cannot parametrize."""
         if isinstance(obj, type) and issubclass(obj, unittest.TestCase):
-            for holder in (obj, *vars(obj).values()):
-                marks = getattr(holder, "pytestmark", ())
-                for mark in marks if isinstance(marks, list) else [marks]:
-                    mark = getattr(mark, "mark", mark)
-                    if mark.name == "platforms" and looks_like_ours(mark):
-                        pytest.fail(
-                            f"{collector.nodeid}::{name}: @pytest.mark.platforms on a "
-                            "unittest.TestCase, which pytest cannot parametrize\n"
-                            "write the class without unittest.TestCase as its base",
-                            pytrace=False,
-                        )
+            holders = (obj, *vars(obj).values())
+            if any(_has_own_mark(holder) for holder in holders):
+                pytest.fail(
+                    f"{collector.nodeid}::{name}: @pytest.mark.platforms on a unittest.TestCase, "
+                    "which pytest cannot parametrize\n"
+                    "write the class without unittest.TestCase as its base",
+                    pytrace=False,
+                )
         return (yield)
 
     @pytest.hookimpl(tryfirst=True)
@@ -113,7 +111,8 @@ class Parametrizer:
         """Group members, and deselect platforms that were not selected, before others shard."""
         groups: dict[str, _Siblings] = {}
         selected = self._state.settings.selected
-        kept, dropped = [], []
+        kept: list[pytest.Item] = []
+        dropped: list[pytest.Item] = []
         for item in items:
             membership = self._group(item, groups)
             is_kept = membership is None or not selected or membership.platform in selected
@@ -186,7 +185,7 @@ def name_group(item: pytest.Item, platform: Platform) -> str:
     return f"{stem}{base}[{'-'.join(parts)}]" if parts else f"{stem}{base}"
 
 
-def find_param_scope(metafunc: pytest.Metafunc) -> str:
+def find_param_scope(metafunc: pytest.Metafunc) -> Scope:
     """Give the widest scope of the user's fixtures that depend on the platform.
 
     pytest then keeps the tests of one platform together as far as such a fixture reaches, and
@@ -200,7 +199,7 @@ def find_param_scope(metafunc: pytest.Metafunc) -> str:
         scope = definitions[-1]._scope
         if scope > widest and _depends(name, fixturedefs, set()):
             widest = scope
-    return str(widest.value)
+    return widest
 
 
 def _depends(name: str, fixturedefs: dict[str, Any], seen: set[str]) -> bool:
@@ -219,6 +218,15 @@ def _depends(name: str, fixturedefs: dict[str, Any], seen: set[str]) -> bool:
 def _name_image_fixture(metafunc: pytest.Metafunc) -> str:
     definitions = getattr(metafunc, "_arg2fixturedefs", {}).get("multiarch_image")
     return str(definitions[-1].baseid) if definitions else ""
+
+
+def _has_own_mark(holder: object) -> bool:
+    marks = getattr(holder, "pytestmark", [])
+    for each in marks if isinstance(marks, list) else [marks]:
+        mark = each.mark if isinstance(each, pytest.MarkDecorator) else each
+        if isinstance(mark, pytest.Mark) and mark.name == "platforms" and looks_like_ours(mark):
+            return True
+    return False
 
 
 def _refuse_idle_mark(metafunc: pytest.Metafunc) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.call import Call
     from pytest_multiarch.core.errors import MultiarchError
     from pytest_multiarch.core.observation import Observation
-    from pytest_multiarch.core.parity import ParityRules
+    from pytest_multiarch.core.rules import ParityRules
     from pytest_multiarch.core.settings import Settings
     from pytest_multiarch.plugin.marks import Declarations
     from pytest_multiarch.run.container import Container

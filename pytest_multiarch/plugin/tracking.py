@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.outcomes import Failed
 
 from pytest_multiarch.core.errors import MultiarchError, UsageError
 from pytest_multiarch.core.observation import make_check, make_observation
@@ -51,24 +52,25 @@ class TestRecorder:
         self._trace = trace
         self._platform = platform
 
-    def record_call(self, seen: CallSeen, *, is_observed: bool) -> None:
+    def record_call(self, seen: CallSeen) -> None:
         """Take a call down; one that is observed is normalized by the test's rules."""
         result = seen.result
         inside_s = result.timings.inside_s
         self._trace.note_call(
             self._platform, seen.call, result.wall_s if inside_s is None else inside_s
         )
-        if is_observed and self._trace.is_observed:
+        if seen.is_observed and self._trace.is_observed:
             self._trace.add(
                 self._platform,
                 make_observation(
                     result,
                     kind=seen.kind,
                     label=seen.label,
-                    rules=self._trace.rules,
                     known=seen.known,
-                    image_pin=seen.variant.pin,
+                    pin=seen.variant.pin,
                     history=seen.history,
+                    ignore=self._trace.rules.ignore,
+                    normalizers=self._trace.rules.normalizers,
                 ),
             )
 
@@ -118,7 +120,7 @@ class ParityChecker:
         return wanted
 
 
-class DivergedError(pytest.fail.Exception):
+class DivergedError(Failed):
     """The variants of a test that has them all at once did not do the same."""
 
 
@@ -133,7 +135,7 @@ class Tracker:
         self._state = state
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
         """Give every attempt an empty trace."""
         platforms = self._list_platforms(item)
         if platforms:
@@ -163,7 +165,7 @@ class Tracker:
                 trace.variants.setdefault(value.platform, value)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Iterator[Any]:
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
         """Show errors of ours where the test made the call; judge a test of all variants."""
         try:
             result = yield
@@ -187,9 +189,9 @@ class Tracker:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Iterator[Any]:
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Put what is known on the report; outermost, since plugins may replace a report."""
-        report: pytest.TestReport = yield
+        report = yield
         trace = item.stash.get(TRACE, None)
         if trace is None:
             return report

@@ -2,31 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from pytest_multiarch.core.errors import EngineError
+from pytest_multiarch import native
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.ports import Engine, EngineFacts, Registry
 from pytest_multiarch.core.variant import ResolvedVariant
+from pytest_multiarch.engine.docker_api import open_engine
+from pytest_multiarch.engine.endpoint import Endpoint, find_endpoint
+from pytest_multiarch.engine.probe import build_probe_archive, name_probe_image
+from pytest_multiarch.engine.pull_lock import hold_pull_lock
+from pytest_multiarch.engine.sessions import SessionLabels
+from pytest_multiarch.engine.watchdog import start_watchdog
 from pytest_multiarch.plugin.state import PluginState
 from pytest_multiarch.run.detect import ProbeImage
-from pytest_multiarch.run.node import Node, NodeTools, Watchdog
+from pytest_multiarch.run.node import Node, Watchdog
 from pytest_multiarch.run.resolve import PullPolicy
 from pytest_multiarch.run.session import Session
 
 
-def open_session(state: PluginState, environ: Mapping[str, str]) -> Session:
-    """Make the session of this process; nothing is connected to until it is used."""
-    from pytest_multiarch.engine.sessions import SessionLabels
+class DockerTools:
+    """The tools of a node that is found as the docker command finds its engine."""
 
+    def __init__(self, environ: Mapping[str, str], session_id: str) -> None:
+        self._environ = environ
+        self._session_id = session_id
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the engine is."""
+        return find_endpoint(self._environ)
+
+    def open_engine(self) -> Engine:
+        """Connect to the engine."""
+        return open_engine(self.endpoint, self._environ)
+
+    def open_registry(self, facts: EngineFacts) -> Registry:
+        """Make a client of registries, with the user's logins."""
+        from pytest_multiarch.engine.registry import RegistryClient
+
+        return RegistryClient(self._environ, insecure=facts.insecure_registries)
+
+    def build_probe(
+        self, platforms: Iterable[Platform], labels: Mapping[str, str]
+    ) -> tuple[bytes, list[ProbeImage]]:
+        """Build an archive of probe images, for those platforms that have a probe program."""
+        programs = {each: native.read_program("probe", each.slug) for each in platforms}
+        known = {platform: binary for platform, binary in programs.items() if binary}
+        archive = build_probe_archive(
+            known, session_id=self._session_id, labels=labels, read_program=known.__getitem__
+        )
+        names = [(name_probe_image(self._session_id, each), each) for each in known]
+        return archive, [ProbeImage(name=name, platform=platform) for name, platform in names]
+
+    def start_watchdog(self) -> Watchdog:
+        """Start the process that cleans up if this one is killed."""
+        return start_watchdog(self.endpoint, self._session_id)
+
+    def lock_pull(self, engine_id: str, pin: str) -> AbstractContextManager[None]:
+        """Have one process of this machine pull an image at a time."""
+        return hold_pull_lock(engine_id, pin)
+
+    def open_testcontainer(
+        self,
+        node: Node,
+        variant: ResolvedVariant,
+        factory: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> AbstractContextManager[Any]:
+        """Start a testcontainers class on a variant."""
+        from pytest_multiarch.engine import testcontainers_bridge
+
+        return testcontainers_bridge.start_testcontainer(
+            factory, variant.reference.text, args, kwargs,
+            endpoint=self.endpoint, create_image=variant.create_image,
+            create_platform=variant.create_platform, labels=node.labels,
+        )  # fmt: skip
+
+    def adapt_wait_strategy(self, strategy: Any, container: Any) -> Callable[[], None]:
+        """Have a wait strategy of testcontainers wait for one of our containers."""
+        from pytest_multiarch.engine import testcontainers_bridge
+
+        return testcontainers_bridge.adapt_wait_strategy(strategy, container)
+
+
+def open_session(state: PluginState) -> Session:
+    """Make the session of this process; nothing is connected to until it is used."""
     session_id = f"{state.run_id}-{state.worker}" if state.worker else state.run_id
-    labels = SessionLabels.for_this_process(session_id).to_labels()
     node = Node(
-        _make_tools(environ, session_id),
+        DockerTools(dict(os.environ), session_id),
         session_id=session_id,
-        labels=labels,
+        labels=SessionLabels.for_this_process(session_id).to_labels(),
         pull=PullPolicy(state.settings.pull),
     )
     return Session(node, platforms=state.selected)

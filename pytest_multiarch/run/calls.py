@@ -24,6 +24,7 @@ class CallSeen:
 
     `known` maps exact strings that this container alone has (its id, its host name) to what they
     stand for. `history` digests what a shared container was asked before; empty for a fresh one.
+    A call with `observe=False` is not observed, but its time counts.
     """
 
     kind: Literal["run", "exec"]
@@ -32,6 +33,7 @@ class CallSeen:
     variant: ResolvedVariant
     label: str | None
     known: Mapping[str, str]
+    is_observed: bool = True
     history: str = ""
 
 
@@ -39,7 +41,7 @@ class Recorder(Protocol):
     """Takes down what a test's calls did."""
 
     def record_call(self, seen: CallSeen) -> None:
-        """Turn a call into an observation."""
+        """Take a call down, and observe it if it is to be."""
 
 
 def run_once(

@@ -220,7 +220,7 @@ class Container:
         result = execute(
             started.node, self.id, self.variant, self.execution, call, quote=self.quote_log
         )
-        if observe and self._recorder is not None and not self._is_polling:
+        if self._recorder is not None and not self._is_polling:
             self._recorder.record_call(
                 CallSeen(
                     kind="exec",
@@ -229,6 +229,7 @@ class Container:
                     variant=self.variant,
                     label=label,
                     known=self._name_known(),
+                    is_observed=observe,
                     history=history if self._is_shared else "",
                 )
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from pytest_multiarch.core.call import RunResult
@@ -27,21 +27,38 @@ class Watchdog(Protocol):
         """Let it go: the session has cleaned up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeTools:
-    """What a node needs of the engine room, handed in by a shell.
+class NodeTools(Protocol):
+    """What a node needs of the engine room, handed in by a shell."""
 
-    `build_probe` gives a loadable archive with one image per platform and the images' names.
-    `open_testcontainer` starts any testcontainers class on a pinned variant.
-    """
+    def open_engine(self) -> Engine:
+        """Connect to the engine."""
 
-    open_engine: Callable[[], Engine]
-    open_registry: Callable[[EngineFacts], Registry]
-    build_probe: Callable[[Iterable[Platform], Mapping[str, str]], tuple[bytes, list[ProbeImage]]]
-    start_watchdog: Callable[[], Watchdog]
-    lock_pull: Callable[[str, str], AbstractContextManager[None]]
-    open_testcontainer: Callable[..., AbstractContextManager[Any]]
-    adapt_wait_strategy: Callable[[Any, Any], Callable[[], None]]
+    def open_registry(self, facts: EngineFacts) -> Registry:
+        """Make a client of registries, with the user's logins."""
+
+    def build_probe(
+        self, platforms: Iterable[Platform], labels: Mapping[str, str]
+    ) -> tuple[bytes, list[ProbeImage]]:
+        """Build a loadable archive of probe images; platforms without a probe are left out."""
+
+    def start_watchdog(self) -> Watchdog:
+        """Start the process that cleans up if this one is killed."""
+
+    def lock_pull(self, engine_id: str, pin: str) -> AbstractContextManager[None]:
+        """Have one process of this machine pull an image at a time."""
+
+    def open_testcontainer(
+        self,
+        node: Node,
+        variant: ResolvedVariant,
+        factory: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> AbstractContextManager[Any]:
+        """Start any testcontainers class on a pinned variant."""
+
+    def adapt_wait_strategy(self, strategy: Any, container: Any) -> Callable[[], None]:
+        """Have a wait strategy of testcontainers wait for one of our containers."""
 
 
 class Node:

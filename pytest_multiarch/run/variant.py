@@ -109,7 +109,7 @@ class Variant:
             timeout_s=timeout,
         )
         result, known = run_once(self.node, self.resolved, self.execution, call)
-        if observe and self._recorder is not None:
+        if self._recorder is not None:
             self._recorder.record_call(
                 CallSeen(
                     kind="run",
@@ -118,6 +118,7 @@ class Variant:
                     variant=self.resolved,
                     label=label,
                     known=known,
+                    is_observed=observe,
                 )
             )
         return result

@@ -1,7 +1,4 @@
-#!/usr/bin/env python3
 """Find out which platforms an engine runs, by running a program of a few instructions on each.
-
-    scripts/platform_probe.py [DOCKER]      print the platforms that run, one a line
 
 What an engine or buildx says about its platforms is what it found when it started. The program
 does `exit(0)`; its image is loaded, run once without network, and removed.
@@ -16,10 +13,12 @@ import json
 import os
 import struct
 import subprocess
-import sys
 import tarfile
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,8 +102,9 @@ def runs_platform(machine: Machine, docker: str, environment: Mapping[str, str])
 
     def call(*argv: str, stdin: bytes = b"") -> bool:
         done = subprocess.run(
-            [docker, *argv], input=stdin, env=environment, capture_output=True, timeout=60
-        )
+            [docker, *argv], input=stdin, env=environment, check=False, capture_output=True,
+            timeout=60,
+        )  # fmt: skip
         return done.returncode == 0
 
     try:
@@ -122,7 +122,3 @@ def list_platforms(docker: str, environment: Mapping[str, str]) -> list[str]:
     with ThreadPoolExecutor(4) as pool:
         runs = pool.map(lambda machine: runs_platform(machine, docker, environment), MACHINES)
         return [machine.platform for machine, is_run in zip(MACHINES, runs, strict=True) if is_run]
-
-
-if __name__ == "__main__":
-    print("\n".join(list_platforms((sys.argv + ["docker"])[1], os.environ)))

@@ -1,0 +1,1 @@
+"""Parts of `scripts/engine`: private Docker engines for the tests, beside whatever runs here."""
