@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import operator
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -256,13 +257,20 @@ def make_check(label: str, value: object, *, rel: float = 0.0, abs: float = 0.0)
 
 
 def find_value_difference(
-    ours: Any, theirs: Any, *, rel: float, abs: float, path: str = ""
+    ours: Any,
+    theirs: Any,
+    *,
+    rel: float,
+    abs: float,
+    texts_agree: Callable[[str, str], bool] = operator.eq,
+    path: str = "",
 ) -> str | None:
     """Give the path to the first difference of two JSON values (`.items[3].price`), or None.
 
     Numbers of different kinds differ (1, 1.0, True), NaN equals NaN, and the order of keys says
-    nothing.
+    nothing. `texts_agree` may let texts pass that are the platforms' own names.
     """
+    options: Any = {"rel": rel, "abs": abs, "texts_agree": texts_agree}
     if isinstance(ours, float) and isinstance(theirs, float):
         return None if _floats_agree(ours, theirs, rel, abs) else path or "."
     if type(ours) is not type(theirs):
@@ -271,20 +279,20 @@ def find_value_difference(
         for key in sorted(ours.keys() | theirs.keys()):
             if key not in ours or key not in theirs:
                 return f"{path}.{key}"
-            found = find_value_difference(
-                ours[key], theirs[key], rel=rel, abs=abs, path=f"{path}.{key}"
-            )
+            found = find_value_difference(ours[key], theirs[key], **options, path=f"{path}.{key}")
             if found is not None:
                 return found
         return None
     if isinstance(ours, list):
         for position, (one, other) in enumerate(zip(ours, theirs, strict=False)):
-            found = find_value_difference(one, other, rel=rel, abs=abs, path=f"{path}[{position}]")
+            found = find_value_difference(one, other, **options, path=f"{path}[{position}]")
             if found is not None:
                 return found
         return None if len(ours) == len(theirs) else f"{path}[{min(len(ours), len(theirs))}]"
     if isinstance(ours, int) and not isinstance(ours, bool) and (rel or abs):
         return None if _floats_agree(ours, theirs, rel, abs) else path or "."
+    if isinstance(ours, str):
+        return None if texts_agree(ours, theirs) else path or "."
     return None if ours == theirs else path or "."
 
 

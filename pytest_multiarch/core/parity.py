@@ -8,6 +8,7 @@ from enum import Enum
 
 from pytest_multiarch.core.execution import ExecutionKind
 from pytest_multiarch.core.member import Member, Outcome, resolve_duplicates
+from pytest_multiarch.core.names import texts_agree
 from pytest_multiarch.core.observation import (
     Observation,
     find_value_difference,
@@ -88,11 +89,11 @@ class Verdict:
     def list_deviating(self) -> tuple[str, ...]:
         """Give the ids of the tests that differ from the baseline."""
         platforms = {platform for each in self.differences for platform in each.others}
-        return tuple(m.node_id for m in self.members if m.platform in platforms)
+        return tuple(dict.fromkeys(m.node_id for m in self.members if m.platform in platforms))
 
     def list_node_ids(self) -> tuple[str, ...]:
         """Give the ids of all tests of the group that were to run."""
-        return tuple(m.node_id for m in self.members)
+        return tuple(dict.fromkeys(m.node_id for m in self.members))
 
     def find_member(self, platform: Platform) -> Member:
         """Give the member of a platform."""
@@ -223,7 +224,14 @@ def _find_parts(
 ) -> Iterable[str]:
     if ours.kind == "check" or theirs.kind == "check":
         rel, absolute = max(ours.rel, theirs.rel), max(ours.abs, theirs.abs)
-        if find_value_difference(ours.value, theirs.value, rel=rel, abs=absolute) is not None:
+        path = find_value_difference(
+            ours.value,
+            theirs.value,
+            rel=rel,
+            abs=absolute,
+            texts_agree=lambda a, b: texts_agree(a, b, baseline.platform, other.platform),
+        )
+        if path is not None:
             yield "value"
         return
     parts = baseline.rules.parts

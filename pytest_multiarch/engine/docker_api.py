@@ -336,8 +336,7 @@ class DockerEngine:
 
     def remove_labelled(self, label: str, value: str) -> int:
         """Remove every container, network and image name of ours that carries a label."""
-        wanted = f"{label}={value}"
-        filters = json.dumps({"label": [wanted]})
+        filters = json.dumps({"label": [f"{label}={value}"]})
         containers = self._connection.read_json(
             "/containers/json", params={"all": "1", "filters": filters}
         )
@@ -346,7 +345,7 @@ class DockerEngine:
         networks = self._connection.read_json("/networks", params={"filters": filters})
         for network in networks:
             self._remove_network(network["Id"])
-        return len(containers) + len(networks) + self._images.remove_labelled(wanted)
+        return len(containers) + len(networks) + self._images.remove_labelled(label, value)
 
     def _remove_network(self, network_id: str) -> None:
         try:

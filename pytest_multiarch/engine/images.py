@@ -244,11 +244,11 @@ class ImageStore:
             if error.status != 404:
                 raise
 
-    def remove_labelled(self, label: str) -> int:
-        """Remove the names of the images of ours that carry a `name=value`; give how many."""
-        filters = json.dumps({"label": [label], "reference": [IMAGE_NAMES]})
-        found = self._list(filters)
-        names = [name for image in found for name in (image.get("RepoTags") or (image["Id"],))]
+    def remove_labelled(self, label: str, value: str) -> int:
+        """Remove the names of the images of ours that carry a label; give how many."""
+        found = self._list(json.dumps({"reference": [IMAGE_NAMES]}))
+        labelled = [each for each in found if (each.get("Labels") or {}).get(label) == value]
+        names = [name for image in labelled for name in (image.get("RepoTags") or (image["Id"],))]
         for name in names:
             self.remove(name)
         return len(names)

@@ -19,11 +19,6 @@ from pytest_multiarch.engine.endpoint import Endpoint
 from pytest_multiarch.engine.sessions import IMAGE_NAMES, SESSION_LABEL, SessionLabels, find_stale
 
 _TIMEOUT_S = 60.0
-_LISTS = (
-    ("/containers/json", {}),
-    ("/networks", {}),
-    ("/images/json", {"reference": [IMAGE_NAMES]}),
-)
 
 
 class Sweeper:
@@ -39,6 +34,7 @@ class Sweeper:
             OSError, http.client.HTTPException: the engine does not answer.
         """
         containers, networks, images = self._list_all(f"{SESSION_LABEL}={session_id}")
+        images = [each for each in images if _read_session(each) == session_id]
         for container in containers:
             self._ask("DELETE", f"/containers/{container['Id']}", {"force": "1", "v": "1"})
         for network in networks:
@@ -50,20 +46,21 @@ class Sweeper:
 
     def sweep_stale(self, here: SessionLabels) -> frozenset[str]:
         """Remove what sessions left that are certainly over, as seen from `here`; give them."""
-        found = [thing for things in self._list_all(SESSION_LABEL) for thing in things]
-        stale = find_stale((thing.get("Labels") or {} for thing in found), here=here)
+        things = [thing for things in self._list_all(SESSION_LABEL) for thing in things]
+        stale = find_stale((thing.get("Labels") or {} for thing in things), here=here)
         for session_id in stale:
             self.sweep(session_id)
         return stale
 
-    def _list_all(self, label: str) -> list[list[dict[str, Any]]]:
-        return [
-            self._ask(
-                "GET", path, {"all": "1", "filters": json.dumps({"label": [label], **others})}
-            )
-            or []
-            for path, others in _LISTS
-        ]
+    def _list_all(self, label: str) -> tuple[list[Any], list[Any], list[Any]]:
+        """List containers and networks with a label, and the images of all sessions."""
+        labelled = {"filters": json.dumps({"label": [label]}), "all": "1"}
+        named = {"filters": json.dumps({"reference": [IMAGE_NAMES]})}
+        return (
+            self._ask("GET", "/containers/json", labelled) or [],
+            self._ask("GET", "/networks", labelled) or [],
+            self._ask("GET", "/images/json", named) or [],
+        )
 
     def _ask(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Any:
         """Make one request; an answer of 400 or more, as for what is gone already, gives None."""
@@ -75,6 +72,10 @@ class Sweeper:
         finally:
             connection.close()
         return json.loads(body) if body and response.status < 400 else None
+
+
+def _read_session(thing: Mapping[str, Any]) -> str:
+    return str((thing.get("Labels") or {}).get(SESSION_LABEL, ""))
 
 
 class _SocketConnection(http.client.HTTPConnection):
@@ -137,6 +138,6 @@ def _dial_ssh(url: str) -> socket.socket:
         subprocess.Popen(
             ["ssh", "-o", "BatchMode=yes", *user, *port, "--", address.hostname or "",
              "docker", "system", "dial-stdio"],
-            stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL,
+            stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL,
         )  # fmt: skip
     return ours

@@ -123,6 +123,8 @@ class ParityChecker:
 class DivergedError(Failed):
     """The variants of a test that has them all at once did not do the same."""
 
+    __module__ = "builtins"  # as pytest's own: the name alone is shown
+
 
 class Tracker:
     """Starts a trace for each test, and puts it on the test's reports.
@@ -181,8 +183,8 @@ class Tracker:
         settings = self._state.settings
         verdict = compare_group(make_members(item, item.stash[TRACE], self._state, "passed"))
         if verdict.kind is VerdictKind.DIVERGED and settings.parity == "fail":
-            headline, text = render_divergence(verdict)
-            raise DivergedError(f"{headline}\n{text}", pytrace=False)
+            _, text = render_divergence(verdict)
+            raise DivergedError(text, pytrace=False)
         if verdict.is_vacuous and settings.strict:
             raise DivergedError(describe_not_compared(verdict), pytrace=False)
 
@@ -195,17 +197,18 @@ class Tracker:
         trace = item.stash.get(TRACE, None)
         if trace is None:
             return report
-        document = self._describe(item, trace, report)
+        is_verdict = call.excinfo is not None and call.excinfo.errisinstance(DivergedError)
+        document = self._describe(item, trace, report, is_verdict=is_verdict)
         if document:
             setattr(report, ATTRIBUTE, json.dumps(document, separators=(",", ":")))
-        if call.excinfo is not None and call.excinfo.errisinstance(DivergedError):
+        if is_verdict:
             report.multiarch_verdict = "DIVERGED"  # type: ignore[attr-defined]
         if report.failed and report.when in ("setup", "call"):
             _attach_logs(report, trace.containers)
         return report
 
     def _describe(
-        self, item: pytest.Item, trace: Trace, report: pytest.TestReport
+        self, item: pytest.Item, trace: Trace, report: pytest.TestReport, *, is_verdict: bool
     ) -> dict[str, object]:
         membership = item.stash.get(MEMBERSHIP, None)
         if membership is not None and report.when == "setup":
@@ -214,7 +217,7 @@ class Tracker:
             item.user_properties += _list_properties(trace)
             return describe_results(membership.platform, trace)
         if membership is None and report.when == "call" and not report.skipped:
-            outcome = "passed" if report.passed else "failed"
+            outcome = "passed" if report.passed or is_verdict else "failed"
             members = make_members(item, trace, self._state, outcome)
             return {"spread": [each.to_mapping() for each in members]}
         return {}

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator
 
 from pytest_multiarch.core.member import Member, Outcome
+from pytest_multiarch.core.names import texts_agree
 from pytest_multiarch.core.observation import Observation, ObservedStream, find_value_difference
 from pytest_multiarch.core.parity import Difference, Verdict, VerdictKind
 from pytest_multiarch.core.platform import Platform
@@ -59,7 +60,8 @@ def _describe(difference: Difference, verdict: Verdict) -> Iterator[str]:
             yield f"  {ours}: {_tell(difference, baseline[1], verdict, baseline[0])}"
             yield f"  {theirs}: {text}"
         elif difference.part == "value":
-            yield from _diff_values(baseline[1], difference.seen[platforms[0]], ours, theirs)
+            pair = (baseline[0], platforms[0])
+            yield from _diff_values(baseline[1], difference.seen[pair[1]], ours, theirs, pair)
         else:
             yield from _diff_streams(
                 _get_stream(baseline[1], difference.part),
@@ -118,11 +120,19 @@ def _show_platform(verdict: Verdict, platform: Platform, *, is_baseline: bool = 
 
 
 def _diff_values(
-    ours: Observation | None, theirs: Observation | None, one: str, two: str
+    ours: Observation | None,
+    theirs: Observation | None,
+    one: str,
+    two: str,
+    platforms: tuple[Platform, Platform],
 ) -> Iterator[str]:
     assert ours is not None and theirs is not None
     path = find_value_difference(
-        ours.value, theirs.value, rel=max(ours.rel, theirs.rel), abs=max(ours.abs, theirs.abs)
+        ours.value,
+        theirs.value,
+        rel=max(ours.rel, theirs.rel),
+        abs=max(ours.abs, theirs.abs),
+        texts_agree=lambda one, other: texts_agree(one, other, *platforms),
     )
     a, b = (json.dumps(each.value, indent=1, sort_keys=True) for each in (ours, theirs))
     if "\n" not in a and "\n" not in b:
@@ -167,7 +177,7 @@ def _diff_text(ours: str, theirs: str, one: str, two: str) -> Iterator[str]:
     start = max(position - 2, 0)
     diff = difflib.unified_diff(a[start : start + 400], b[start : start + 400], n=2, lineterm="")
     shown = [line for line in list(diff)[2:] if not line.startswith("@@")]
-    yield from (f"  {_cut(line)}" for line in shown[:_MOST_DIFF_LINES])
+    yield from (f"  {line[:1]} {_cut(line[1:])}".rstrip() for line in shown[:_MOST_DIFF_LINES])
     if len(shown) > _MOST_DIFF_LINES:
         yield f"  ... {len(shown) - _MOST_DIFF_LINES} more lines"
 
@@ -182,8 +192,8 @@ def _point_at(ours: str, theirs: str, line: int) -> Iterator[str]:
     yield f"  line {line}, first different at column {column + 1}:"
     for sign, text in (("-", ours), ("+", theirs)):
         more = "..." if len(text) > start + _WIDTH else ""
-        yield f"  {sign}{lead}{text[start : start + _WIDTH]}{more}"
-    yield f"   {' ' * (len(lead) + column - start)}^"
+        yield f"  {sign} {lead}{text[start : start + _WIDTH]}{more}"
+    yield f"    {' ' * (len(lead) + column - start)}^"
 
 
 def clean(text: str) -> str:
@@ -217,11 +227,12 @@ def _describe_others(verdict: Verdict) -> list[str]:
 
 
 def _name_images(verdict: Verdict) -> list[str]:
-    lines = []
+    lines: list[str] = []
     for member in verdict.compared:
         if member.variant is not None:
+            lines = lines or [f"the variants of {member.variant.reference}:"]
             lines.append(f"  {member.platform}: {member.variant.kind} {member.variant.digest}")
-    return [f"the variants of {verdict.compared[0].variant.reference}:", *lines, ""] if lines and verdict.compared[0].variant else []  # noqa: E501
+    return [*lines, ""] if lines else []
 
 
 def _repeat_by_hand(verdict: Verdict) -> list[str]:

@@ -101,7 +101,9 @@ def provide_bridge(journal: Journal, index: int) -> tuple[str, ipaddress.IPv4Net
     own, others = list(choose_pool(journal).subnets(new_prefix=18))[index].subnets()
     if not Path(f"/sys/class/net/{bridge}").exists():
         journal.save(bridges=sorted({*journal.data.get("bridges", []), bridge}))
-        run("ip", "link", "add", bridge, "type", "bridge")
+        # Without an address of its own a bridge takes that of some port, and changes it with them.
+        mac = "02:42:" + own[1].packed.hex(":")
+        run("ip", "link", "add", bridge, "address", mac, "type", "bridge")
         run("ip", "addr", "add", f"{own[1]}/24", "dev", bridge)
         run("ip", "link", "set", bridge, "up")
     return bridge, others
