@@ -1,1 +1,61 @@
-"""Run container tests on every platform of a multi-arch image, and fail where platforms differ."""
+"""Run container tests on every platform of a multi-arch image, and fail where platforms differ.
+
+Importing this loads nothing but itself, since pytest does so in every run: names are loaded when
+they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_multiarch.core import wait
+    from pytest_multiarch.core.call import RunResult
+    from pytest_multiarch.core.errors import MultiarchError
+    from pytest_multiarch.core.execution import Execution
+    from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.rules import allow
+    from pytest_multiarch.plugin.tracking import ParityChecker
+    from pytest_multiarch.run.container import Container
+    from pytest_multiarch.run.variant import Variant
+
+__all__ = [
+    "Container",
+    "Execution",
+    "MultiarchError",
+    "ParityChecker",
+    "Platform",
+    "RunResult",
+    "Variant",
+    "__version__",
+    "allow",
+    "wait",
+]
+_HOMES = {
+    "Container": "run.container",
+    "Execution": "core.execution",
+    "MultiarchError": "core.errors",
+    "ParityChecker": "plugin.tracking",
+    "Platform": "core.platform",
+    "RunResult": "core.call",
+    "Variant": "run.variant",
+    "allow": "core.rules",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name."""
+    import importlib
+
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("pytest-multiarch")
+    if name == "wait":
+        return importlib.import_module(f"{__name__}.core.wait")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__version__: str

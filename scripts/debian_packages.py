@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import fcntl
 import hashlib
 import os
 import platform
@@ -26,7 +27,8 @@ from pathlib import Path
 
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
 KEYRING = Path("usr/share/keyrings/debian-archive-keyring.gpg")
-FROM_ROOT = Path("/")
+LISTS_FRESH_S = 900.0
+ROUNDS = 3
 
 
 class PackageError(Exception):
@@ -82,11 +84,14 @@ def find_mirror() -> str:
 
 def find_keyring(cache: Path) -> Path:
     """Return the keys of Debian's archive; on Ubuntu out of the package that Ubuntu has of them."""
-    if (FROM_ROOT / KEYRING).exists():
-        return FROM_ROOT / KEYRING
+    if (Path("/") / KEYRING).exists():
+        return Path("/") / KEYRING
     private = cache / "keyring"
-    if not (private / KEYRING).exists():
-        private.mkdir(parents=True, exist_ok=True)
+    private.mkdir(parents=True, exist_ok=True)
+    with (private / "lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if (private / KEYRING).exists():
+            return private / KEYRING
         done = subprocess.run(
             ["apt-get", "-q", "download", "debian-archive-keyring"],
             check=False, cwd=private, capture_output=True, text=True,
@@ -108,16 +113,16 @@ def run_apt(*argv: str, folder: Path | None = None) -> subprocess.CompletedProce
     )
 
 
-def update_lists(cache: Path, suite: str, architecture: str) -> list[str]:
-    """Read the package lists of a suite into the cache and return apt's options for using them."""
-    folder, mirror = cache / f"apt-{suite}-{architecture}", find_mirror()
+def build_options(cache: Path, suite: str, architecture: str) -> list[str]:
+    """Return options that keep apt in the cache and make it see one suite of one architecture."""
+    folder = cache / f"apt-{suite}-{architecture}"
     for name in ("lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "status").touch()  # else what this machine has installed decides on versions
     (folder / "sources.list").write_text(
-        f"deb [signed-by={find_keyring(cache)}] {mirror} {suite} main\n"
+        f"deb [signed-by={find_keyring(cache)}] {find_mirror()} {suite} main\n"
     )
-    options = [
+    return [
         f"-oDir::State::Lists={folder}/lists",
         f"-oDir::State::Status={folder}/status",
         f"-oDir::Cache={folder}/cache",
@@ -128,16 +133,14 @@ def update_lists(cache: Path, suite: str, architecture: str) -> list[str]:
         f"-oAPT::Architectures={architecture}",
         "-oAcquire::Languages=none",
     ]
-    for attempt in range(3):
-        time.sleep(2 * attempt)
-        done = run_apt("apt-get", "-q", "-oAPT::Update::Error-Mode=any", *options, "update")
-        if done.returncode == 0:
-            return options
-    raise PackageError(
-        f"Debian {suite} for {architecture} on {mirror} cannot be read: "
-        f"{done.stderr.strip()[-600:]}\n`File has unexpected size` means that the mirror is being "
-        "synchronised: try again later."
-    )
+
+
+def shorten(text: str) -> str:
+    """Return the first lines of what apt printed, with what its most frequent failure means."""
+    lines = text.strip().splitlines()[:3]
+    if "unexpected size" in text:
+        lines.append("  (the mirror is being synchronised: try again later)")
+    return "\n".join(lines)
 
 
 def add_libraries(options: list[str], selection: Selection) -> list[str]:
@@ -156,30 +159,45 @@ def add_libraries(options: list[str], selection: Selection) -> list[str]:
     return known
 
 
+def download_from(cache: Path, suite: str, selection: Selection, folder: Path) -> str | None:
+    """Download the selection from one suite into an empty folder; return why not, or None."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    options = build_options(cache, suite, selection.architecture)
+    stamp = cache / f"apt-{suite}-{selection.architecture}" / "updated"
+    if not (stamp.exists() and time.time() - stamp.stat().st_mtime < LISTS_FRESH_S):
+        done = run_apt("apt-get", "-q", "-oAPT::Update::Error-Mode=any", *options, "update")
+        if done.returncode:
+            return shorten(done.stderr)
+        stamp.touch()
+    names = list(selection.packages)
+    if selection.libraries:
+        names = add_libraries(options, selection)
+    done = run_apt("apt-get", "-q", *options, "download", *names, folder=folder)
+    if done.returncode:
+        stamp.unlink()
+        return shorten(done.stderr)
+    (folder / ".complete").touch()
+    return None
+
+
 def download(cache: Path, selection: Selection) -> Path:
     """Return the folder in the cache that holds the packages, downloading them if needed."""
     kept = cache / selection.key
     if (kept / ".complete").exists():
         return kept
-    failures = []
-    for suite in selection.suites:
-        shutil.rmtree(kept, ignore_errors=True)
-        kept.mkdir(parents=True)
-        try:
-            options = update_lists(cache, suite, selection.architecture)
-        except PackageError as error:
-            failures.append(str(error))
-            continue
-        names = list(selection.packages)
-        if selection.libraries:
-            names = add_libraries(options, selection)
-        done = run_apt("apt-get", "-q", *options, "download", *names, folder=kept)
-        if done.returncode == 0:
-            (kept / ".complete").touch()
-            return kept
-        failures.append(f"Debian {suite}: {done.stderr.strip()[-600:]}")
+    failures: dict[str, str] = {}
+    for attempt in range(ROUNDS):
+        time.sleep(3 * attempt)
+        for suite in selection.suites:
+            failure = download_from(cache, suite, selection, kept)
+            if failure is None:
+                return kept
+            failures[suite] = failure
+    reasons = "\n".join(f"Debian {suite}: {reason}" for suite, reason in failures.items())
+    wanted = ", ".join(selection.packages)
     raise PackageError(
-        f"No {', '.join(selection.packages)} for {selection.architecture}:\n" + "\n".join(failures)
+        f"{wanted} for {selection.architecture} cannot be had from {find_mirror()}:\n{reasons}"
     )
 
 

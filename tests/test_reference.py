@@ -6,8 +6,8 @@ import inspect
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +20,9 @@ from pytest_multiarch.plugin.tracking import ParityChecker
 from pytest_multiarch.run.container import Container
 from pytest_multiarch.run.variant import Variant
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 OBJECTS = {"variant": Variant, "container": Container, "parity": ParityChecker}
@@ -27,12 +30,12 @@ OBJECTS = {"variant": Variant, "container": Container, "parity": ParityChecker}
 
 def read_section(title: str) -> str:
     """Give the text of a second-level section."""
-    return re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", REFERENCE, re.M | re.S)[1]
+    return re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", REFERENCE, re.MULTILINE | re.DOTALL)[1]
 
 
 def list_first_column(text: str) -> set[str]:
     """Give the names in the first column of the tables of a text."""
-    cells = re.findall(r"^\| (`[^|]*) \|", text, re.M)
+    cells = re.findall(r"^\| (`[^|]*) \|", text, re.MULTILINE)
     return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
 
 
@@ -53,12 +56,12 @@ def show_help(option: str, folder: Path) -> str:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
-HEADINGS = re.findall(r"^### `(.+)`$", REFERENCE, re.M)
+HEADINGS = re.findall(r"^### `(.+)`$", REFERENCE, re.MULTILINE)
 METHODS = [each for each in HEADINGS if each.partition(".")[0] in OBJECTS]
 
 
 def test_options(tmp_path: Path) -> None:
-    found = set(re.findall(r"^ +(--multiarch-\w+)", show_help("--help", tmp_path), re.M))
+    found = set(re.findall(r"^ +(--multiarch-\w+)", show_help("--help", tmp_path), re.MULTILINE))
     assert list_first_column(read_section("Options")) == found
 
 
@@ -66,7 +69,9 @@ def test_marks(tmp_path: Path) -> None:
     documented = {h[13:].partition("(")[0] for h in HEADINGS if h.startswith("@pytest.mark.")}
     registered = {mark.partition("(")[0] for mark in MARKS}
     assert documented == registered
-    shown = set(re.findall(r"^@pytest\.mark\.(\w+)\(", show_help("--markers", tmp_path), re.M))
+    shown = set(
+        re.findall(r"^@pytest\.mark\.(\w+)\(", show_help("--markers", tmp_path), re.MULTILINE)
+    )
     assert registered <= shown
 
 
@@ -82,7 +87,7 @@ def test_arguments_of_the_parity_mark() -> None:
 
 def test_fixtures(tmp_path: Path) -> None:
     shown = show_help("--fixtures", tmp_path)
-    found = set(re.findall(r"^(\w+)(?: \[.*\])? -- .*pytest_multiarch", shown, re.M))
+    found = set(re.findall(r"^(\w+)(?: \[.*\])? -- .*pytest_multiarch", shown, re.MULTILINE))
     section = read_section("Fixtures")
     documented = list_first_column(section) | set(re.findall(r"`(multiarch_[a-z_]+)`", section))
     assert documented == found
@@ -115,8 +120,8 @@ def test_arguments_of_a_method(heading: str) -> None:
 
 @pytest.mark.parametrize("owner", ["variant", "container"])
 def test_attributes(owner: str) -> None:
-    text = re.search(r"Attributes: (.*?)\n\n", read_section(owner.capitalize()), re.S)[1]
-    named = re.findall(r"`(\w+)`", re.sub(r"\(.*?\)", "", text, flags=re.S))
+    text = re.search(r"Attributes: (.*?)\n\n", read_section(owner.capitalize()), re.DOTALL)[1]
+    named = re.findall(r"`(\w+)`", re.sub(r"\(.*?\)", "", text, flags=re.DOTALL))
     source = inspect.getsource(OBJECTS[owner])
     missing = [each for each in named if not re.search(rf"def {each}\(|self\.{each} =", source)]
     assert named
@@ -140,5 +145,5 @@ def test_every_link_leads_somewhere() -> None:
 
 def list_anchors(page: Path) -> set[str]:
     """Give the anchors that GitHub makes of a page's headings."""
-    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in titles}

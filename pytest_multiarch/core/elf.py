@@ -87,9 +87,7 @@ def parse_elf_header(head: bytes) -> ElfHeader | None:
     endian = "<" if order == 1 else ">"
     (machine,) = struct.unpack_from(f"{endian}H", head, 18)
     (flags,) = struct.unpack_from(f"{endian}I", head, 48 if is_64bit else 36)
-    return ElfHeader(
-        machine=machine, is_64bit=is_64bit, is_little_endian=order == 1, flags=flags
-    )
+    return ElfHeader(machine=machine, is_64bit=is_64bit, is_little_endian=order == 1, flags=flags)
 
 
 def parse_shebang(head: bytes) -> tuple[str, ...]:

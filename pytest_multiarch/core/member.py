@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -55,7 +56,8 @@ class Member:
     """One test on one platform: one attempt of it, in one run.
 
     `declared` are the platforms that the test names, in its order; `selected` those of them that
-    were to run. `inside_s` is the time its calls took inside their containers, in seconds.
+    were to run. `inside_s` is the time its calls took inside their containers, in seconds;
+    `started_at_s` is in seconds since 1970.
     """
 
     group: str
@@ -72,7 +74,7 @@ class Member:
     reason: str = ""
     execution: Execution | None = None
     variant: VariantIdentity | None = None
-    rules: ParityRules
+    rules: ParityRules = field(default_factory=ParityRules)
     observations: tuple[Observation, ...] = ()
     started_at_s: float = 0.0
     duration_s: float = 0.0
@@ -104,7 +106,7 @@ class Member:
 
     @classmethod
     def from_mapping(cls, document: Mapping[str, Any]) -> Member:
-        """Read what `to_mapping` gave."""
+        """Read what `to_mapping` gave; what is left out is at its default."""
         fields = dict(document)
         fields["platform"] = Platform.parse(fields["platform"])
         fields["declared"] = tuple(map(Platform.parse, fields["declared"]))
@@ -122,17 +124,27 @@ class Member:
 
 
 def resolve_duplicates(members: Iterable[Member]) -> tuple[Member, ...]:
-    """Keep one member of each platform: the last attempt, then the latest start, then run id.
+    """Keep one member of each group and platform: the last attempt, then the latest start, then
+    the greatest run id.
 
-    The order in which members are given says nothing.
+    The order in which members are given says nothing, so that merging is commutative.
     """
-    best: dict[Platform, Member] = {}
+    best: dict[tuple[str, Platform], Member] = {}
     for member in members:
-        known = best.get(member.platform)
-        if known is None or _rank(member) > _rank(known):
-            best[member.platform] = member
-    return tuple(best.values())
+        key = member.group, member.platform
+        if key not in best or _comes_after(member, best[key]):
+            best[key] = member
+    return tuple(best[key] for key in sorted(best))
 
 
-def _rank(member: Member) -> tuple[object, ...]:
-    return member.attempt, member.started_at_s, member.run, member.worker, member.outcome.value
+def _comes_after(one: Member, other: Member) -> bool:
+    ours, theirs = (
+        (each.attempt, each.started_at_s, each.run, each.worker, each.node) for each in (one, other)
+    )
+    if ours != theirs or one == other:
+        return ours > theirs
+    return _write(one) > _write(other)
+
+
+def _write(member: Member) -> str:
+    return json.dumps(member.to_mapping(), sort_keys=True)

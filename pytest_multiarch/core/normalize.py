@@ -1,8 +1,9 @@
 """What of an output is no difference: normalizers, pure functions from text to text.
 
-Some hold always, since no reader would call such a thing a difference. Others are asked for by
-name, since they hide what may be one. Architecture names are not normalized but aligned, see
-`core.names`. Text is UTF-8 decoded with `surrogateescape`, so nothing of the bytes is lost.
+Some hold always, since no reader would call such a thing a difference (`DEFAULTS`). Others are
+asked for by name, since they hide what may be one (`NORMALIZERS`); each is as narrow as its name
+allows. Architecture names are not normalized but aligned, see `core.names`. Text is decoded with
+`surrogateescape`, so nothing of the bytes is lost.
 """
 
 from __future__ import annotations
@@ -16,85 +17,134 @@ from pytest_multiarch.core.errors import UsageError
 
 TextFunction = Callable[[str], str]
 
+DEFAULTS: Mapping[str, str] = {
+    "control-sequences": "colours, cursor movements, window titles and other terminal control",
+    "crlf": "CR LF is LF",
+    "trailing-space": "spaces and tabs at the end of a line",
+    "container-ids": "the container's own id, host name and IP address, in place of each a word",
+    "temporary folders": "the folders that pytest makes for tests (`pytest-of-NAME/pytest-N/...`)",
+    "emulator-lines": "on stderr under emulation: lines of QEMU's and Rosetta's own, counted",
+    "architecture names": "each platform's own (x86_64 on amd64, aarch64 on arm64), name by name",
+}
+"""What always holds, each with what it covers."""
+
 _CONTROL = re.compile(
-    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC: window titles, links
-    r"|\x1b[PX^_].*?\x1b\\"  # DCS, SOS, PM, APC
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: window titles, links
+    r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # DCS, SOS, PM, APC
     r"|\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    r"|\x1b[ -/]*[0-~]",
-    re.DOTALL,
+    r"|\x1b[ -/]*[0-~]"
 )
-_TRAILING = re.compile(r"[ \t]+(?=\n|\Z)")
-_PYTEST_TMP = re.compile(r"/[^\s:'\"]*?/pytest-of-[^/\s]+/pytest-\d+(?:/popen-gw\d+)?/[^/\s:'\"]+")
+_PYTEST_FOLDER = re.compile(
+    r"/[^\s:'\"]{0,200}?/pytest-of-[^/\s]+/pytest-\d+(?:/popen-gw\d+)?/[^/\s:'\"]+"
+)
+# Messages of QEMU's linux-user (syscall.c, signal.c, main.c), of jemalloc about QEMU, of Rosetta.
 _EMULATOR_LINE = re.compile(
-    r"^(?:qemu: [^\n]*|qemu-[a-z0-9_]+(?:-static)?: [^\n]*|Unsupported syscall: \d+"
-    r"|Unknown QEMU_\w+[^\n]*|Unknown host QEMU_\w+[^\n]*|Unsupported (?:ioctl|ancillary data)[^\n]*"
-    r"|<jemalloc>: MADV_DONTNEED does not work[^\n]*|<jemalloc>: \(This is the expected behaviour "
-    r"if you are running under QEMU\)|Unimplemented syscall number \d+|rosetta error: [^\n]*)\n?",
+    r"^(?:qemu: [^\n]*|qemu-[a-z0-9_]+(?:-static)?: [^\n]*"
+    r"|Unsupported syscall: \d+[^\n]*|Unsupported (?:ioctl|ancillary data|setsockopt)\b[^\n]*"
+    r"|Unknown (?:host |target )?QEMU_\w+[^\n]*"
+    r"|<jemalloc>: MADV_DONTNEED does not work[^\n]*"
+    r"|<jemalloc>: \(This is the expected behaviour if you are running under QEMU\)"
+    r"|Unimplemented syscall number \d+|rosetta error: [^\n]*)(?:\n|\Z)",
     re.MULTILINE,
 )
 
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
-_CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d+)?"
-_ZONE = r"(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?"
+_ISO_DAY = r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+_CLOCK = r"(?:[01]?\d|2[0-3]):[0-5]\d:[0-6]\d(?:[.,]\d+)?"
+_HOUR = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-6]\d(?:[.,]\d+)?)?"
+_ZONE = r"(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d)\b)?"
+_UNIT = (
+    r"(?:ns|us|\u00b5s|\u03bcs|ms|s|secs?|seconds?|milliseconds?|microseconds?|nanoseconds?"
+    r"|mins?|minutes?|hours?)"
+)
+_TIMESTAMP = (
+    rf"\b(?:{_ISO_DAY}|\d{{4}}/\d\d/\d\d)[T ]{_HOUR}{_ZONE}"
+    r"|\b\d{8}T\d{6}Z?\b"
+    rf"|\b(?:{_DAY},? )?\d\d? {_MONTH} \d{{4}} {_CLOCK}{_ZONE}"
+    rf"|\b(?:{_DAY} )?{_MONTH} [ \d]\d {_HOUR}(?: (?:[A-Z]{{3,4}} )?\d{{4}})?\b"
+    rf"|\b\d\d/{_MONTH}/\d{{4}}:{_CLOCK}{_ZONE}"
+    rf"|(?<![\w:.]){_CLOCK}(?![\w:])"
+)
+_RANDOM_NAME = (
+    r"(?:tmp[._-]?[A-Za-z0-9_]{6,12}|cc[A-Za-z0-9]{6}(?=\.)"
+    r"|[A-Za-z_.-]*?[._-](?=[A-Za-z]*\d|[a-z]*[A-Z])[A-Za-z0-9]{6,12}|[A-Za-z_.-]*\d{7,20})"
+)
+# name: (what it covers, pattern, replacement); `keep` is what stays of a match.
 _PATTERNS: dict[str, tuple[str, str, str]] = {
     "timestamps": (
-        "dates with a time of day, and times of day, in the usual spellings",
-        rf"\b\d{{4}}[-/]\d\d[-/]\d\d[T ]{_CLOCK}{_ZONE}"
-        rf"|\b{_DAY},? \d\d? {_MONTH} \d{{4}} {_CLOCK}{_ZONE}"
-        rf"|\b(?:{_DAY} )?{_MONTH} [ \d]\d {_CLOCK}(?: (?:[A-Z]{{3,4}} )?\d{{4}})?\b"
-        rf"|\b\d\d? {_MONTH} \d{{4}} {_CLOCK}{_ZONE}"
-        rf"|\b\d\d/{_MONTH}/\d{{4}}:{_CLOCK}{_ZONE}"
-        rf"|(?<![\d:.]){_CLOCK}(?![\d:])",
+        "dates with a time of day, and times of day with seconds, in the usual spellings",
+        _TIMESTAMP,
         "<timestamp>",
     ),
     "dates": (
         "days: 2026-11-23, 23 Nov 2026, Nov 23 2026",
-        rf"\b\d{{4}}-\d\d-\d\d\b|\b\d\d? {_MONTH} \d{{4}}\b|\b{_MONTH} \d\d?,? \d{{4}}\b",
+        rf"\b{_ISO_DAY}\b|\b\d\d? {_MONTH} \d{{4}}\b|\b{_MONTH} [ \d]?\d,? \d{{4}}\b",
         "<date>",
     ),
     "epochs": (
-        "seconds or milliseconds since 1970, of this decade and the next",
-        r"(?<![\w.])(?:1[6-9]|2[0-2])\d{8}(?:\d{3})?(?:\.\d+)?(?![\w.])",
+        "seconds or milliseconds since 1970, from 2020 to 2033",
+        r"(?<![\w.-])1[6-9]\d{8}(?:\d{3})?(?:\.\d+)?(?![\w.])",
         "<epoch>",
     ),
     "durations": (
         "numbers with a unit of time: 12 ms, 0.3s, 1m2.5s",
-        r"(?<![\w.])(?:\d+h)?(?:\d+m)?\d+(?:\.\d+)? ?"
-        r"(?:ns|us|\u00b5s|\u03bcs|ms|s|secs?|seconds?|milliseconds?|microseconds?|nanoseconds?"
-        r"|mins?|minutes?)\b",
+        rf"(?<![\w.])(?:\d+h)?(?:\d+m)?\d+(?:\.\d+)? ?{_UNIT}\b",
         "<duration>",
     ),
     "pids": (
-        "process ids: pid 12, name[12]:, 12:M at the start of Redis's lines",
-        r"(?i:\bpid[ =:]+)\d+|(?<=\w)\[\d+\](?=[: ])|^\d+(?=:[A-Z] )",
-        "<pid>",
+        "process ids: pid 12, name[12]:, and 12:M at the start of Redis's lines",
+        (
+            r"(?P<keep>\b[Pp]?(?:pid|PID)[ =:]{1,2})\d+\b"
+            r"|(?P<name>(?<=\w)\[)\d+(?=\]:)|^\d+(?=:[A-Z] )"
+        ),
+        r"\g<keep>\g<name><pid>",
     ),
-    "addresses": ("addresses in memory: 0x7ffd12345678", r"\b0x[0-9a-fA-F]{6,16}\b", "<address>"),
+    "addresses": (
+        "addresses in memory: 0x and at least five digits after leading zeros",
+        r"\b0x(?=[0-9a-fA-F]{5,16}\b)0*[1-9a-fA-F][0-9a-fA-F]{4,15}\b",
+        "<address>",
+    ),
     "temp-paths": (
-        "paths of temporary files below /tmp, /var/tmp and /var/folders",
-        r"(?<![\w.])(?:/var)?/tmp/[^\s:'\",;)]+|/var/folders/[^\s:'\",;)]+",
-        "<temp-path>",
+        "names that are made up at random, below /tmp, /var/tmp, /dev/shm and /run",
+        rf"(?P<keep>(?<![\w.])(?:/var/tmp|/tmp|/dev/shm|/run)/){_RANDOM_NAME}(?![A-Za-z0-9_])",
+        r"\g<keep><temp>",
     ),
     "ports": (
         "port numbers from 1024 on, after a host or the word port",
-        r"(?:(?<=\d\.\d:)|(?<=\d\.\d\d:)|(?<=\d\.\d\d\d:)|(?<=localhost:)|(?<=\]:)|(?<=[*]:)"
-        r"|(?i:(?<=\bport )|(?<=\bport=)|(?<=\bport: )))"
-        r"(?:102[4-9]|10[3-9]\d|1[1-9]\d\d|[2-9]\d{3}|[1-6]\d{4})\b",
-        "<port>",
+        (
+            r"(?P<keep>(?:\b(?:\d{1,3}\.){3}\d{1,3}|\blocalhost|\]|\*):|\b[Pp]ort(?:=|: ?| ))"
+            r"(?:102[4-9]|10[3-9]\d|1[1-9]\d\d|[2-9]\d{3}|[1-6]\d{4})\b"
+        ),
+        r"\g<keep><port>",
     ),
-    "ips": ("IPv4 addresses", r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d)", "<ip>"),
+    "ips": (
+        "IPv4 addresses",
+        r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?!\w|\.\d)",
+        "<ip>",
+    ),
     "uuids": (
         "UUIDs",
         r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b",
         "<uuid>",
     ),
     "hex-ids": (
-        "hexadecimal ids of 12, 32, 40 or 64 digits",
-        r"\b(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}|[0-9a-f]{12})\b",
+        "hexadecimal ids of 12, 16, 24, 32, 40 or 64 digits with both letters and digits",
+        (
+            r"\b(?=[a-f]*\d)(?=\d*[a-f])"
+            r"(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}|[0-9a-f]{24}|[0-9a-f]{16}|[0-9a-f]{12})\b"
+        ),
         "<id>",
     ),
+    "spaces": ("runs of spaces and tabs within a line count as one space", r"[ \t]+", " "),
 }
+_LINE_ORDER = "line-order"
+
+NORMALIZERS: Mapping[str, str] = {
+    **{name: row[0] for name, row in _PATTERNS.items()},
+    _LINE_ORDER: "the order of lines does not count: they are sorted",
+}
+"""The normalizers to be asked for by name, each with what it covers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +156,16 @@ class Normalizer:
 
 
 def _make_named(name: str) -> Normalizer:
+    if name == _LINE_ORDER:
+        return Normalizer(name, _sort_lines)
     _, pattern, replacement = _PATTERNS[name]
     compiled = re.compile(pattern, re.MULTILINE)
     return Normalizer(name, lambda text: compiled.sub(replacement, text))
 
 
-NORMALIZERS: Mapping[str, str] = {name: row[0] for name, row in _PATTERNS.items()}
-"""The normalizers to be asked for by name, each with what it replaces."""
+def _sort_lines(text: str) -> str:
+    end = "\n" if text.endswith("\n") else ""
+    return "\n".join(sorted(text.removesuffix("\n").split("\n"))) + end
 
 
 def parse_normalizers(
@@ -121,8 +174,8 @@ def parse_normalizers(
     """Read what `normalize=` lists: names, regular expressions, pairs, callables.
 
     A text is a name if it looks like one (lower-case words with hyphens), else a regular
-    expression whose matches are replaced by `<...>`. `("pattern", "replacement")` says what by.
-    `extra` are names that plugins add.
+    expression, whose matches are replaced by `<...>`; `re:` before it says so in any case.
+    `("pattern", "replacement")` says what by. `extra` are names that plugins add.
 
     Raises:
         UsageError: an unknown name, or a broken expression.
@@ -136,10 +189,10 @@ def _parse_normalizer(value: object, extra: Mapping[str, TextFunction]) -> Norma
             return value
         case str() if value in extra:
             return Normalizer(value, extra[value])
-        case str() if value in _PATTERNS:
+        case str() if value in NORMALIZERS:
             return _make_named(value)
         case str() if re.fullmatch(r"[a-z]+(-[a-z]+)*", value):
-            raise _refuse_name(value, (*_PATTERNS, *extra))
+            raise _refuse_name(value, (*NORMALIZERS, *extra))
         case str() | re.Pattern():
             return _make_replacing(value, "<...>")
         case (str() | re.Pattern() as pattern, str() as replacement):
@@ -155,6 +208,17 @@ def _parse_normalizer(value: object, extra: Mapping[str, TextFunction]) -> Norma
 
 def _make_replacing(pattern: str | re.Pattern[str], replacement: str) -> Normalizer:
     compiled = compile_pattern(pattern, what="normalize")
+    if compiled.match(""):
+        raise UsageError(
+            f"normalize: {compiled.pattern!r} matches nothing at all, everywhere",
+            cure="write + in place of *",
+        )
+    try:
+        compiled.sub(replacement, "")  # reads the replacement, even where nothing matches
+    except (re.error, IndexError) as error:
+        raise UsageError(
+            f"normalize: the replacement {replacement!r} does not fit {compiled.pattern!r}: {error}"
+        ) from None
     return Normalizer(f"re:{compiled.pattern}", lambda text: compiled.sub(replacement, text))
 
 
@@ -164,12 +228,12 @@ def compile_pattern(pattern: object, *, what: str) -> re.Pattern[str]:
     Raises:
         UsageError: it is none.
     """
-    if isinstance(pattern, re.Pattern):
+    if isinstance(pattern, re.Pattern) and isinstance(pattern.pattern, str):
         return pattern
     if not isinstance(pattern, str):
-        raise UsageError(f"{what}: {pattern!r} is not a regular expression")
+        raise UsageError(f"{what}: {pattern!r} is not a regular expression for text")
     try:
-        return re.compile(pattern, re.MULTILINE)
+        return re.compile(pattern.removeprefix("re:"), re.MULTILINE)
     except re.error as error:
         raise UsageError(f"{what}: {pattern!r} is not a regular expression: {error}") from None
 
@@ -180,7 +244,7 @@ def _refuse_name(name: str, known: tuple[str, ...]) -> UsageError:
     return UsageError(
         f"normalize: there is no normalizer {name!r}",
         cure=f"{meant}there are {', '.join(sorted(known))}; an expression that looks like a name "
-        "is written with re.compile(...)",
+        f"is written 're:{name}'",
     )
 
 
@@ -203,27 +267,53 @@ def normalize_text(
     """Apply what always holds, then what was asked for.
 
     `known` maps exact strings of one container (its id, its host name) to what they stand for.
-    `ignore` are patterns of lines to leave out. `strips_emulator` is for the stderr of emulated
-    programs, into which QEMU writes too.
+    `ignore` are patterns: lines in which one is found are left out. `strips_emulator` is for the
+    stderr of emulated programs, into which QEMU writes too. Takes time linear in the text, but
+    for patterns of the user's own.
     """
-    text = text.replace("\r\n", "\n")
     text = _CONTROL.sub("", text) if "\x1b" in text else text
+    text = text.replace("\r\n", "\n")
     emulator_lines = 0
     if strips_emulator:
         text, emulator_lines = _EMULATOR_LINE.subn("", text)
     if ignore:
-        lines = text.splitlines(keepends=True)
-        text = "".join(each for each in lines if not any(p.search(each) for p in ignore))
-    text = mask_known(text, known)
+        text = _leave_out(text, ignore)
+    text = apply_normalizers(mask_known(text, known), normalizers)
+    return NormalizedText(_strip_lines(text), emulator_lines)
+
+
+def apply_normalizers(text: str, normalizers: tuple[Normalizer, ...]) -> str:
+    """Apply normalizers in their order.
+
+    Raises:
+        UsageError: a function of the user's own gives something else than text.
+    """
     for normalizer in normalizers:
         text = normalizer.function(text)
-    return NormalizedText(_TRAILING.sub("", text), emulator_lines)
+        if not isinstance(text, str):
+            raise UsageError(
+                f"normalizer {normalizer.name} gave {text!r}", cure="it has to return the text"
+            )
+    return text
+
+
+def _leave_out(text: str, ignore: tuple[re.Pattern[str], ...]) -> str:
+    lines = re.findall(r"[^\n]*\n|[^\n]+", text)
+    return "".join(
+        line for line in lines if not any(p.search(line.removesuffix("\n")) for p in ignore)
+    )
+
+
+def _strip_lines(text: str) -> str:
+    if " \n" not in text and "\t\n" not in text and not text.endswith((" ", "\t")):
+        return text
+    return "\n".join(line.rstrip(" \t") for line in text.split("\n"))
 
 
 def mask_known(text: str, known: Mapping[str, str]) -> str:
     """Replace known strings where they stand as whole words, and folders of pytest's own."""
     if "/pytest-of-" in text:
-        text = _PYTEST_TMP.sub("<tmp_path>", text)
+        text = _PYTEST_FOLDER.sub("<tmp_path>", text)
     present = [each for each in known if each and each in text]
     if not present:
         return text

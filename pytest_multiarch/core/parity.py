@@ -2,46 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from pytest_multiarch.core.comparison import Comparison, Finding
 from pytest_multiarch.core.execution import ExecutionKind
 from pytest_multiarch.core.member import Member, Outcome, resolve_duplicates
-from pytest_multiarch.core.names import texts_agree
-from pytest_multiarch.core.observation import (
-    Observation,
-    find_value_difference,
-    streams_agree,
-)
+from pytest_multiarch.core.observation import Observation
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.rules import Allowance
 
 
 class VerdictKind(Enum):
-    """What a group's comparison came to."""
+    """What a group's comparison came to.
+
+    `DIVERGED`: members that ran to their end did not do the same. `FAILED_APART`: nothing
+    diverged, and the test failed on some platforms, not on all. `NOT_COMPARED`: fewer than two
+    members can be compared, or none of what they observed can. `ONE_PLATFORM`: the test is
+    declared for one platform, so there is nothing to compare.
+    """
 
     EQUAL = "equal"
     DIVERGED = "diverged"
     FAILED_APART = "failed-apart"
     FAILED = "failed"
     NOT_COMPARED = "not-compared"
+    ONE_PLATFORM = "one-platform"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """One thing that members did differently.
 
-    `part` is `exit`, `stdout`, `stderr`, `value`, `calls` (one made more calls) or `label` (only
-    some made the call at all). `number` counts the calls of one label from 1. `seen` maps
-    platforms to what they observed there, None for nothing; the baseline is the first of them and
-    agrees with the platforms that are not in it.
+    `part` is one of `core.rules.PARTS`; `calls` means that one made a call, or one more, that
+    another did not make. `number` counts the calls of one label from 1, identical ones in a row
+    as one. `seen` maps platforms to what they observed there, None for nothing; the baseline is
+    the first of them and agrees with the platforms that are not in it. `counts` says how many
+    such calls each made.
     """
 
     label: str
+    kind: str
     part: str
     number: int
     seen: Mapping[Platform, Observation | None]
+    counts: Mapping[Platform, int] = field(default_factory=dict)
+
+    @property
+    def baseline(self) -> Platform:
+        return next(iter(self.seen))
 
     @property
     def others(self) -> tuple[Platform, ...]:
@@ -50,19 +60,32 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllowedDifference:
+    """A difference of one platform that an allowance covers."""
+
+    difference: Difference
+    platform: Platform
+    allowance: Allowance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What became of a group.
 
-    `compared` are the members whose observations were compared, the baseline first. `allowed` are
-    differences that the rules excuse; `notes` say what else was not compared, and why.
+    `members` are all that are known, `compared` those whose observations were compared, the
+    baseline first. `pairs` is how many pairs of observations were. `allowed` are differences that
+    the rules excuse, `stale` the allowances of things that were compared and equal. `notes` say
+    which observations were not compared, and why.
     """
 
     group: str
     kind: VerdictKind
     members: tuple[Member, ...]
     compared: tuple[Member, ...] = ()
+    pairs: int = 0
     differences: tuple[Difference, ...] = ()
-    allowed: tuple[tuple[Difference, Platform, Allowance], ...] = ()
+    allowed: tuple[AllowedDifference, ...] = ()
+    stale: tuple[Allowance, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -70,26 +93,34 @@ class Verdict:
         return self.compared[0].platform if self.compared else None
 
     @property
+    def declared(self) -> tuple[Platform, ...]:
+        """The platforms that the test is for, in its order."""
+        return _join_declared(self.members)
+
+    @property
+    def not_selected(self) -> tuple[Platform, ...]:
+        """The declared platforms that were not to run."""
+        selected = {platform for each in self.members for platform in each.selected}
+        return tuple(each for each in self.declared if each not in selected)
+
+    @property
     def is_vacuous(self) -> bool:
         """Whether nothing was compared that was to be: what `--multiarch-strict` fails.
 
         A member that is expected to fail is excused for good, by its mark.
         """
-        return self.kind is VerdictKind.NOT_COMPARED and not any(
-            each.outcome is Outcome.XFAILED for each in self.members
-        )
+        excused = {m.platform for m in self.members if m.outcome is Outcome.XFAILED}
+        return self.kind is VerdictKind.NOT_COMPARED and len(set(self.declared) - excused) > 1
 
     @property
     def is_unobserved(self) -> bool:
-        """Whether the members were equal in outcome only: none of them observed anything."""
-        return self.kind is VerdictKind.EQUAL and not any(
-            each.observations for each in self.compared
-        )
+        """Whether the members were equal in outcome only."""
+        return self.kind is VerdictKind.EQUAL and not self.pairs
 
     def list_deviating(self) -> tuple[str, ...]:
         """Give the ids of the tests that differ from the baseline."""
         platforms = {platform for each in self.differences for platform in each.others}
-        return tuple(dict.fromkeys(m.node_id for m in self.members if m.platform in platforms))
+        return tuple(m.node_id for m in self.members if m.platform in platforms)
 
     def list_node_ids(self) -> tuple[str, ...]:
         """Give the ids of all tests of the group that were to run."""
@@ -110,157 +141,127 @@ def compare_group(members: Iterable[Member]) -> Verdict:
     comparable = [each for each in known if each.outcome.is_comparable]
     if len(comparable) >= 2:
         verdict = _compare(known, comparable)
-        if verdict.kind is VerdictKind.DIVERGED:
-            return verdict
     else:
-        verdict = Verdict(group=known[0].group, kind=VerdictKind.NOT_COMPARED, members=known)
-    if not any(each.outcome.is_failure for each in known):
+        is_single = len(_join_declared(known)) == 1
+        kind = VerdictKind.ONE_PLATFORM if is_single else VerdictKind.NOT_COMPARED
+        verdict = Verdict(group=known[0].group, kind=kind, members=known)
+    if verdict.kind is VerdictKind.DIVERGED or not any(m.outcome.is_failure for m in known):
         return verdict
     kind = VerdictKind.FAILED_APART if comparable else VerdictKind.FAILED
-    return Verdict(
-        group=verdict.group,
-        kind=kind,
-        members=known,
-        compared=verdict.compared,
-        allowed=verdict.allowed,
-        notes=verdict.notes,
-    )
+    return replace(verdict, kind=kind, stale=())
+
+
+def _join_declared(members: Iterable[Member]) -> tuple[Platform, ...]:
+    """Give what the longest declaration names, then what others add: no order of members shows."""
+    declarations = sorted({each.declared for each in members}, key=lambda d: (-len(d), d))
+    return tuple(dict.fromkeys(platform for each in declarations for platform in each))
 
 
 def _order(members: tuple[Member, ...]) -> tuple[Member, ...]:
-    declared = members[0].declared
-    rank = {platform: position for position, platform in enumerate(declared)}
+    rank = {platform: position for position, platform in enumerate(_join_declared(members))}
     return tuple(sorted(members, key=lambda m: (rank.get(m.platform, len(rank)), m.platform)))
 
 
-def choose_baseline(members: list[Member]) -> Member:
-    """Choose what the others are compared with: the mark's, else the first declared native one,
-    else the first declared. Members are in the order declared."""
-    for member in members:
+def choose_baseline(members: Iterable[Member]) -> Member:
+    """Choose what the others are compared with, of members in the order declared.
+
+    The mark's, else the first native one, else the first.
+    """
+    candidates = tuple(members)
+    for member in candidates:
         if member.platform == member.baseline:
             return member
-    for member in members:
+    for member in candidates:
         if member.execution is not None and member.execution.kind is ExecutionKind.NATIVE:
             return member
-    return members[0]
+    return candidates[0]
 
 
 def _compare(known: tuple[Member, ...], comparable: list[Member]) -> Verdict:
     baseline = choose_baseline(comparable)
     others = [each for each in comparable if each is not baseline]
-    notes: list[str] = []
-    found: dict[tuple[str, int, str], dict[Platform, Observation | None]] = {}
-    ours = _sort_by_label(baseline)
-    for other in others:
-        for label, number, part, one, two in _compare_pair(baseline, ours, other, notes):
-            seen = found.setdefault((label, number, part), {baseline.platform: one})
-            seen[other.platform] = two
-    differences, allowed = _excuse(found, {each.platform: each for each in others})
+    comparisons = [Comparison(baseline, other) for other in others]
+    for each in comparisons:
+        each.run()
+    differences, allowed = _excuse(_merge_findings(comparisons), comparisons)
+    pairs = sum(each.pairs for each in comparisons)
+    notes = tuple(dict.fromkeys(note for each in comparisons for note in each.notes))
+    kind = VerdictKind.EQUAL
+    if differences:
+        kind = VerdictKind.DIVERGED
+    elif notes and not pairs:
+        kind = VerdictKind.NOT_COMPARED
     return Verdict(
         group=baseline.group,
-        kind=VerdictKind.DIVERGED if differences else VerdictKind.EQUAL,
+        kind=kind,
         members=known,
         compared=(baseline, *others),
+        pairs=pairs,
         differences=differences,
         allowed=allowed,
-        notes=tuple(dict.fromkeys(notes)),
+        stale=_find_stale(comparisons, allowed),
+        notes=notes,
     )
 
 
-def _sort_by_label(member: Member) -> dict[str, list[Observation]]:
-    """Give a member's observations by label, consecutive identical ones as one.
-
-    A loop that polls makes as many calls as it takes, which says nothing.
-    """
-    by_label: dict[str, list[Observation]] = {}
-    for observation in member.observations:
-        known = by_label.setdefault(observation.label, [])
-        if not known or not _is_repeat(known[-1], observation, member.platform):
-            known.append(observation)
-    return by_label
-
-
-def _is_repeat(one: Observation, other: Observation, platform: Platform) -> bool:
-    if one.kind != other.kind or one.command != other.command or one.exit_code != other.exit_code:
-        return False
-    if one.kind == "check":
-        return find_value_difference(one.value, other.value, rel=0, abs=0) is None
-    return all(
-        a is not None and b is not None and streams_agree(a, b, platform, platform)
-        for a, b in ((one.stdout, other.stdout), (one.stderr, other.stderr))
-    )
-
-
-_Finding = tuple[str, int, str, Observation | None, Observation | None]
-
-
-def _compare_pair(
-    baseline: Member, ours: Mapping[str, list[Observation]], other: Member, notes: list[str]
-) -> Iterable[_Finding]:
-    if baseline.rules.is_off:
-        return
-    theirs = _sort_by_label(other)
-    for label in dict.fromkeys((*ours, *theirs)):
-        one, two = ours.get(label, []), theirs.get(label, [])
-        if not one or not two:
-            yield label, 1, "label", one[0] if one else None, two[0] if two else None
-            continue
-        for number, (a, b) in enumerate(zip(one, two, strict=False), start=1):
-            if a.history != b.history and not baseline.rules.stateless:
-                notes.append(
-                    f"{label}: the shared containers had seen other calls before "
-                    "(stateless=True in the mark compares all the same)"
-                )
-                continue
-            for part in _find_parts(a, b, baseline, other):
-                yield label, number, part, a, b
-        if len(one) != len(two):
-            number = min(len(one), len(two))
-            yield label, number + 1, "calls", one[-1], two[-1]
-
-
-def _find_parts(
-    ours: Observation, theirs: Observation, baseline: Member, other: Member
-) -> Iterable[str]:
-    if ours.kind == "check" or theirs.kind == "check":
-        rel, absolute = max(ours.rel, theirs.rel), max(ours.abs, theirs.abs)
-        path = find_value_difference(
-            ours.value,
-            theirs.value,
-            rel=rel,
-            abs=absolute,
-            texts_agree=lambda a, b: texts_agree(a, b, baseline.platform, other.platform),
+def _merge_findings(comparisons: list[Comparison]) -> Iterator[Difference]:
+    """Put findings about one thing together, in the order of the baseline's calls."""
+    found: dict[tuple[str, str, int, str], list[tuple[Comparison, Finding]]] = {}
+    for comparison in comparisons:
+        for finding in comparison.findings:
+            key = finding.kind, finding.label, finding.number, finding.part
+            found.setdefault(key, []).append((comparison, finding))
+    for several in sorted(found.values(), key=lambda each: min(f.order for _, f in each)):
+        comparison, first = several[0]
+        baseline = comparison.baseline.platform
+        yield Difference(
+            label=first.label,
+            kind=first.kind,
+            part=first.part,
+            number=first.number,
+            seen={baseline: first.ours} | {c.other.platform: f.theirs for c, f in several},
+            counts={baseline: first.counts[0]}
+            | {c.other.platform: f.counts[1] for c, f in several},
         )
-        if path is not None:
-            yield "value"
-        return
-    parts = baseline.rules.parts
-    if "exit" in parts and ours.exit_code != theirs.exit_code:
-        yield "exit"
-    for part, one, two in (
-        ("stdout", ours.stdout, theirs.stdout),
-        ("stderr", ours.stderr, theirs.stderr),
-    ):
-        if part not in parts or one is None or two is None:
-            continue
-        if not streams_agree(one, two, baseline.platform, other.platform):
-            yield part
 
 
 def _excuse(
-    found: Mapping[tuple[str, int, str], Mapping[Platform, Observation | None]],
-    others: Mapping[Platform, Member],
-) -> tuple[tuple[Difference, ...], tuple[tuple[Difference, Platform, Allowance], ...]]:
-    differences: list[Difference] = []
-    allowed: list[tuple[Difference, Platform, Allowance]] = []
-    for (label, number, part), seen in found.items():
-        difference = Difference(label=label, part=part, number=number, seen=seen)
-        left = dict(seen)
+    differences: Iterable[Difference], comparisons: list[Comparison]
+) -> tuple[tuple[Difference, ...], tuple[AllowedDifference, ...]]:
+    """Take out what an allowance covers, platform by platform."""
+    allowances = {each.other.platform: each.allowances for each in comparisons}
+    left: list[Difference] = []
+    allowed: list[AllowedDifference] = []
+    for difference in differences:
+        excused: set[Platform] = set()
         for platform in difference.others:
-            allowance = others[platform].rules.find_allowance(label, part, platform)
-            if allowance is not None:
-                allowed.append((difference, platform, allowance))
-                del left[platform]
-        if len(left) > 1:
-            differences.append(Difference(label=label, part=part, number=number, seen=left))
-    return tuple(differences), tuple(allowed)
+            for allowance in allowances[platform]:
+                if allowance.covers(
+                    difference.label, difference.part, difference.baseline, platform
+                ):
+                    excused.add(platform)
+                    allowed.append(
+                        AllowedDifference(
+                            difference=difference, platform=platform, allowance=allowance
+                        )
+                    )
+                    break
+        seen = {each: what for each, what in difference.seen.items() if each not in excused}
+        if len(seen) > 1:
+            left.append(replace(difference, seen=seen))
+    return tuple(left), tuple(allowed)
+
+
+def _find_stale(
+    comparisons: list[Comparison], allowed: tuple[AllowedDifference, ...]
+) -> tuple[Allowance, ...]:
+    """Give the allowances of something that was compared, on their platforms, and was equal."""
+    used = {each.allowance for each in allowed}
+    stale: dict[Allowance, None] = {}
+    for comparison in comparisons:
+        platforms = comparison.baseline.platform, comparison.other.platform
+        for allowance in comparison.allowances:
+            is_about = not allowance.platforms or set(platforms) & set(allowance.platforms)
+            if allowance not in used and is_about and any(map(allowance.names, comparison.labels)):
+                stale[allowance] = None
+    return tuple(stale)

@@ -161,6 +161,13 @@ class Engine(Protocol):
     def find_image(self, reference: str) -> LocalImage | None:
         """Look an image up by name, digest or id; None if the engine has none of that name."""
 
+    def read_variant_config(self, image_id: str, platform: Platform) -> ImageConfig | None:
+        """Read the config of an image's variant, without the config's own digest.
+
+        None if the engine cannot be asked for it (API < 1.49, or the classic store); the
+        documents of an export then tell, which is slow for large images.
+        """
+
     def read_image_blobs(self, image_id: str, digests: Iterable[str]) -> Mapping[str, bytes]:
         """Read small JSON documents (indexes, manifests, configs) of an image it has, by digest.
 

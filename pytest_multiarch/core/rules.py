@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_multiarch.core.errors import UsageError
@@ -18,14 +19,18 @@ from pytest_multiarch.core.normalize import (
 from pytest_multiarch.core.platform import Platform
 
 CALL_PARTS = ("exit", "stdout", "stderr")
+"""What is compared of a run or an exec."""
+PARTS = (*CALL_PARTS, "value", "calls")
+"""What can differ: also the value of a check, and whether and how often a call was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
     """A difference that is known and right, for the reason given.
 
-    `label` is a pattern as of file names; `part` is `exit`, `stdout`, `stderr`, `value`, or empty
-    for all; `platforms` are those that may differ from the baseline, empty for all.
+    `label` is a pattern as of file names, for the label with or without its kind (`run: `);
+    `part` is one of `PARTS`, or empty for all; `platforms` are those that may differ, empty for
+    all.
     """
 
     label: str = "*"
@@ -33,16 +38,23 @@ class Allowance:
     platforms: tuple[Platform, ...] = ()
     reason: str
 
-    def covers(self, label: str, part: str, platform: Platform) -> bool:
-        """Whether it is about this difference."""
+    def covers(self, label: str, part: str, *platforms: Platform) -> bool:
+        """Whether it is about a difference between these platforms."""
         return (
-            fnmatch.fnmatchcase(label, self.label)
+            self.names(label)
             and self.part in ("", part)
-            and (not self.platforms or platform in self.platforms)
+            and (not self.platforms or any(each in self.platforms for each in platforms))
+        )
+
+    def names(self, label: str) -> bool:
+        """Whether its pattern fits a label."""
+        short = label.partition(": ")[2]
+        return fnmatch.fnmatchcase(label, self.label) or (
+            bool(short) and fnmatch.fnmatchcase(short, self.label)
         )
 
     def to_mapping(self) -> dict[str, Any]:
-        """Give the JSON form."""
+        """Give the JSON form, which is also how a configuration file writes it."""
         return {
             "label": self.label,
             "part": self.part,
@@ -54,33 +66,44 @@ class Allowance:
 def allow(
     label: str = "*",
     *,
-    part: str = "",
+    part: str | None = None,
     platforms: str | Platform | Iterable[str | Platform] = (),
     reason: str,
 ) -> Allowance:
-    """Declare a difference: `parity(allow=allow("run: app mean*", reason="FMA on arm64"))`.
+    """Declare a difference: `parity(allow=allow("app mean *", reason="FMA on arm64"))`.
+
+    `label` is a pattern as of file names (`*`, `?`, `[...]`) for what was called or checked;
+    `part` one of `exit`, `stdout`, `stderr`, `value`, `calls`, all if left out; `platforms` those
+    that may differ from the others, all if left out. The reason is printed in the summary.
 
     Raises:
         UsageError: there is no reason, or an argument is wrong.
     """
-    if not isinstance(reason, str) or not reason.strip():
-        raise UsageError("allow: a difference is allowed for a reason; give reason='...'")
-    if part not in ("", "value", "calls", *CALL_PARTS):
+    if not _is_text(reason):
         raise UsageError(
-            f"allow: part={part!r}", cure=f"valid are {', '.join(CALL_PARTS)}, value, calls"
+            "allow: a difference is allowed for a reason, and there is none",
+            cure='say why it is right: allow(..., reason="FMA on arm64")',
         )
+    if not _is_text(label):
+        raise UsageError(f"allow: label={label!r}", cure="give a pattern such as 'app mean *'")
+    if part and part not in PARTS:
+        raise _refuse("allow: part", part, PARTS)
     listed = [platforms] if isinstance(platforms, (str, Platform)) else list(platforms)
     parsed = tuple(Platform.parse(p) if isinstance(p, str) else p for p in listed)
-    return Allowance(label=label, part=part, platforms=parsed, reason=reason)
+    return Allowance(label=label, part=part or "", platforms=parsed, reason=reason.strip())
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParityRules:
     """The `parity` mark of a test, completed by the settings.
 
-    `parts` are what is compared of a call; what `parity.check` observes is compared unless
+    `parts` are what is compared of calls; what `parity.check` observes is compared unless
     `is_off`. `stateless` says that a shared container's history does not matter. Functions do
-    not travel: of `ignore` and `normalizers` only the names do.
+    not travel: of `ignore` and `normalizers` only their `names` do.
     """
 
     parts: tuple[str, ...] = CALL_PARTS
@@ -89,11 +112,7 @@ class ParityRules:
     normalizers: tuple[Normalizer, ...] = ()
     allowances: tuple[Allowance, ...] = ()
     stateless: bool = False
-    names: tuple[str, ...] = field(default=())
-
-    def find_allowance(self, label: str, part: str, platform: Platform) -> Allowance | None:
-        """Give the allowance that covers a difference, if there is one."""
-        return next((a for a in self.allowances if a.covers(label, part, platform)), None)
+    names: tuple[str, ...] = ()
 
     def to_mapping(self) -> dict[str, Any]:
         """Give the JSON form; what is at its default is left out."""
@@ -112,13 +131,13 @@ class ParityRules:
 
     @classmethod
     def from_mapping(cls, document: Mapping[str, Any]) -> ParityRules:
-        """Read what `to_mapping` gave."""
+        """Read what `to_mapping` gave: rules to judge by, not to normalize by."""
         return cls(
-            parts=tuple(document.get("parts", CALL_PARTS)),
+            parts=tuple(map(str, document.get("parts", CALL_PARTS))),
             is_off=bool(document.get("is_off")),
             allowances=tuple(allow(**each) for each in document.get("allowances", ())),
             stateless=bool(document.get("stateless")),
-            names=tuple(document.get("names", ())),
+            names=tuple(map(str, document.get("names", ()))),
         )
 
 
@@ -131,7 +150,7 @@ def make_rules(
     stateless: bool = False,
     extra: Mapping[str, TextFunction] | None = None,
 ) -> ParityRules:
-    """Read the arguments of the `parity` mark.
+    """Read the arguments of the `parity` mark; `extra` are normalizers that plugins add.
 
     Raises:
         UsageError: one of them is wrong.
@@ -158,12 +177,22 @@ def _parse_compare(value: object) -> tuple[tuple[str, ...], bool]:
     if value == "nothing":
         return (), True
     wanted = (value,) if isinstance(value, str) else value
-    if isinstance(wanted, (tuple, list, set, frozenset)) and wanted:
-        if all(each in CALL_PARTS for each in wanted):
-            return tuple(part for part in CALL_PARTS if part in wanted), False
-    raise UsageError(
-        f"parity: compare={value!r}",
-        cure=f"valid are 'all', 'nothing', or some of {', '.join(map(repr, CALL_PARTS))}",
+    if not isinstance(wanted, (tuple, list, set, frozenset)) or not wanted:
+        raise UsageError(
+            f"parity: compare={value!r}",
+            cure=f"valid are 'all', 'nothing', or some of {', '.join(map(repr, CALL_PARTS))}",
+        )
+    for each in wanted:
+        if each not in CALL_PARTS:
+            raise _refuse("parity: compare", each, ("all", "nothing", *CALL_PARTS))
+    return tuple(part for part in CALL_PARTS if part in wanted), False
+
+
+def _refuse(what: str, value: object, valid: tuple[str, ...]) -> UsageError:
+    near = difflib.get_close_matches(str(value), valid, n=1)
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    return UsageError(
+        f"{what}={value!r} is unknown", cure=f"{meant}valid are {', '.join(map(repr, valid))}"
     )
 
 
@@ -171,10 +200,10 @@ def _parse_allowance(value: object) -> Allowance:
     if isinstance(value, Allowance):
         return value
     if isinstance(value, Mapping):
-        try:
-            return allow(**value)
-        except TypeError:
-            pass
+        unknown = sorted(map(str, value.keys() - {"label", "part", "platforms", "reason"}))
+        if unknown:
+            raise _refuse("allow", unknown[0], ("label", "part", "platforms", "reason"))
+        return allow(**{"reason": "", **value})
     raise UsageError(
         f"parity: allow={value!r}",
         cure='write pytest_multiarch.allow("label pattern", reason="...")',

@@ -168,9 +168,7 @@ def merge_settings(
     """
     named = [text for text in images if "=" not in text]
     replacements = dict(text.split("=", 1) for text in images if "=" in text)
-    image = (
-        Setting(named[-1], Source.COMMAND_LINE) if named else Setting(files.image, files.source)
-    )
+    image = Setting(named[-1], Source.COMMAND_LINE) if named else Setting(files.image, files.source)
     defaults = (
         Setting(platforms, Source.COMMAND_LINE)
         if platforms

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from pytest_multiarch.core.errors import UsageError
@@ -67,9 +68,8 @@ def observe_value(
         UsageError: JSON cannot hold it, it is too large, or a tolerance is no number >= 0.
     """
     for name, tolerance in (("rel", rel), ("abs", abs)):
-        is_number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
-        if not is_number or not 0 <= tolerance < math.inf:
-            raise UsageError(f"{what}: {name}={tolerance!r} is not a tolerance: a number >= 0")
+        if not _is_number(tolerance) or not 0 <= tolerance < math.inf:
+            raise UsageError(f"{what}: {name}={tolerance!r} is not a tolerance, a number >= 0")
     plain = _make_plain(value, what)
     canonical = _dump(plain)
     if len(canonical) > VALUE_LIMIT:
@@ -113,9 +113,7 @@ def _make_plain(value: object, what: str, path: str = "", depth: int = 0) -> Any
                 _check_key(key, what, path): _make_plain(each, what, f"{path}.{key}", depth + 1)
                 for key, each in value.items()
             }
-    raise UsageError(
-        f"{what}{path}: JSON cannot hold {_name_type(value)}", cure=_suggest(value, what)
-    )
+    raise UsageError(f"{what}{path}: JSON cannot hold {_name_type(value)}", cure=_suggest(value))
 
 
 def _name_type(value: object) -> str:
@@ -123,7 +121,7 @@ def _name_type(value: object) -> str:
     return f"an {name}" if name[:1].lower() in "aeiou" else f"a {name}"
 
 
-def _suggest(value: object, what: str) -> str:
+def _suggest(value: object) -> str:
     match value:
         case bytes() | bytearray():
             return "pass its .hex(), or a digest of it"
@@ -165,20 +163,39 @@ def values_agree(
     """
     if ours.canonical == theirs.canonical:
         return True
-    return find_path(ours, theirs, our_platform, their_platform) is None
+    return find_mismatch(ours, theirs, our_platform, their_platform) is None
 
 
-def find_path(
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """The first members of two values that differ.
+
+    `path` is such as `.rows[2].name`, empty for the values as wholes; `ours` and `theirs` are the
+    members as JSON, None where one side has no such member.
+    """
+
+    path: str
+    ours: str | None
+    theirs: str | None
+
+
+def find_mismatch(
     ours: ObservedValue,
     theirs: ObservedValue,
     our_platform: Platform,
     their_platform: Platform,
-) -> str | None:
-    """Give the path of the first member that differs, such as `$.rows[2].name`, or None."""
-    search = _Search(
-        our_platform, their_platform, min(ours.rel, theirs.rel), min(ours.abs, theirs.abs)
-    )
-    return search.find(ours.read(), theirs.read(), "$")
+) -> Mismatch | None:
+    """Find the first members that differ, keys in sorted order; None if the values are equal."""
+    tolerances = min(ours.rel, theirs.rel), min(ours.abs, theirs.abs)
+    search = _Search(our_platform, their_platform, *tolerances)
+    return search.find(ours.read(), theirs.read(), "")
+
+
+_MISSING = object()
+
+
+def _show(value: Any) -> str | None:
+    return None if value is _MISSING else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,29 +205,27 @@ class _Search:
     rel: float
     abs: float
 
-    def find(self, ours: Any, theirs: Any, path: str) -> str | None:
+    def find(self, ours: Any, theirs: Any, path: str) -> Mismatch | None:
         if isinstance(ours, dict) and isinstance(theirs, dict):
             return self._find_in_mapping(ours, theirs, path)
         if isinstance(ours, list) and isinstance(theirs, list):
-            for position, (a, b) in enumerate(zip(ours, theirs, strict=False)):
-                found = self.find(a, b, f"{path}[{position}]")
-                if found is not None:
-                    return found
-            shorter = min(len(ours), len(theirs))
-            return None if len(ours) == len(theirs) else f"{path}[{shorter}]"
-        return None if self._leaves_agree(ours, theirs) else path
+            pairs = zip_longest(ours, theirs, fillvalue=_MISSING)
+            found = (self.find(a, b, f"{path}[{at}]") for at, (a, b) in enumerate(pairs))
+            return next((each for each in found if each is not None), None)
+        if self._leaves_agree(ours, theirs):
+            return None
+        return Mismatch(path, _show(ours), _show(theirs))
 
     def _find_in_mapping(
         self, ours: dict[str, Any], theirs: dict[str, Any], path: str
-    ) -> str | None:
+    ) -> Mismatch | None:
         common = ours.keys() & theirs.keys()
         left = _key_by_mask(ours, common, self.our_platform)
         right = _key_by_mask(theirs, common, self.their_platform)
         for key in sorted(left.keys() | right.keys()):
-            if key not in left or key not in right:
-                return f"{path}.{left.get(key) or right.get(key)}"
-            a, b = left[key], right[key]
-            found = self.find(ours[a], theirs[b], f"{path}.{a}")
+            a = ours[left[key]] if key in left else _MISSING
+            b = theirs[right[key]] if key in right else _MISSING
+            found = self.find(a, b, f"{path}.{left[key] if key in left else right[key]}")
             if found is not None:
                 return found
         return None
@@ -218,15 +233,9 @@ class _Search:
     def _leaves_agree(self, ours: Any, theirs: Any) -> bool:
         if isinstance(ours, str) and isinstance(theirs, str):
             return texts_agree(ours, theirs, self.our_platform, self.their_platform)
-        if self._has_tolerance and _is_number(ours) and _is_number(theirs):
+        if (self.rel or self.abs) and _is_number(ours) and _is_number(theirs):
             return _is_close(ours, theirs, self.rel, self.abs)
-        return type(ours) is type(theirs) and (
-            ours == theirs or (ours != ours and theirs != theirs)
-        )
-
-    @property
-    def _has_tolerance(self) -> bool:
-        return bool(self.rel or self.abs)
+        return type(ours) is type(theirs) and (ours == theirs or _are_nan(ours, theirs))
 
 
 def _key_by_mask(document: dict[str, Any], common: set[str], platform: Platform) -> dict[str, str]:
@@ -242,8 +251,12 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def _are_nan(ours: Any, theirs: Any) -> bool:
+    return all(isinstance(each, float) and math.isnan(each) for each in (ours, theirs))
+
+
 def _is_close(ours: float, theirs: float, rel: float, abs: float) -> bool:
-    if ours == theirs or (ours != ours and theirs != theirs):
+    if ours == theirs or _are_nan(ours, theirs):
         return True
     try:
         return math.isclose(ours, theirs, rel_tol=rel, abs_tol=abs)

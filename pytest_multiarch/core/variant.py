@@ -17,7 +17,8 @@ class ResolvedVariant:
     """The image of one platform, pinned.
 
     `digest` is of `kind`: the manifest's where there is one, else the config's. `config_digest`
-    is known in both cases and comparable between image stores. `create_image` and
+    is comparable between image stores; it is empty where only an export of a whole image that was
+    built locally would tell it. `create_image` and
     `create_platform` make an engine create from exactly this variant.
     """
 

@@ -1,12 +1,12 @@
 """When a container is ready: conditions, as plain values.
 
-    wait="Ready to accept connections"     a regular expression, found in the log
-    wait=6379                              a port that accepts connections
-    wait="http://:8080/health"             an HTTP request that is answered with 2xx or 3xx
-    wait=wait.healthy()                    the image's HEALTHCHECK says healthy
-    wait=lambda container: ...             a callable that becomes true
-    wait=LogMessageWaitStrategy(...)       any wait strategy of testcontainers
-    wait=[6379, "Ready"]                   all of them
+wait="Ready to accept connections"     a regular expression, found in the log
+wait=6379                              a port that accepts connections
+wait="http://:8080/health"             an HTTP request that is answered with 2xx or 3xx
+wait=wait.healthy()                    the image's HEALTHCHECK says healthy
+wait=lambda container: ...             a callable that becomes true
+wait=LogMessageWaitStrategy(...)       any wait strategy of testcontainers
+wait=[6379, "Ready"]                   all of them
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from requests.adapters import HTTPAdapter
 from pytest_multiarch.core.errors import EngineError, EngineGoneError
 from pytest_multiarch.engine.attachment import SocketAttachment
 from pytest_multiarch.engine.endpoint import Endpoint
-from pytest_multiarch.engine.messages import explain_unreachable
+from pytest_multiarch.engine.messages import describe_cause, explain_unreachable
 
 _NEWEST_API = (1, 51)
 """The newest API that this was tried with; newer engines still speak it."""
@@ -43,6 +43,10 @@ _TRANSPORT_ERRORS = (
     docker.errors.DockerException,
     OSError,
 )
+
+
+CLIENT_ERRORS = (docker.errors.DockerException, requests.RequestException)
+"""What docker-py's own client raises."""
 
 
 class EngineRefusedError(EngineError):
@@ -180,11 +184,11 @@ class Connection:
         except _TRANSPORT_ERRORS as error:
             if _is_timeout(error):
                 raise EngineGoneError(
-                    f"{self.endpoint.url} did not answer in time: {error}",
+                    f"{self.endpoint.url} did not answer in time",
                     cure="look at the engine's own log (journalctl -u docker)",
                 ) from error
             raise EngineGoneError(
-                f"{self.endpoint.url} stopped answering: {error}",
+                f"{self.endpoint.url} stopped answering: {describe_cause(error)}",
                 cure="look at the engine's own log (journalctl -u docker)",
             ) from error
 
@@ -260,6 +264,20 @@ def _open_session(endpoint: Endpoint) -> docker.APIClient:
         session.mount("http://", adapter)
         session.mount("https://", adapter)
     return session
+
+
+def open_docker_client(endpoint: Endpoint, api_version: tuple[int, int]) -> docker.DockerClient:
+    """Make a client of docker-py's own, for a library that is built on it."""
+    major, minor = api_version
+    return docker.DockerClient(
+        base_url=endpoint.url, version=f"{major}.{minor}", tls=_build_tls(endpoint)
+    )
+
+
+def explain_client_error(error: Exception) -> str:
+    """Give the engine's words in an error of docker-py's own client, else the cause."""
+    explanation = getattr(error, "explanation", None)
+    return str(explanation) if explanation else describe_cause(error)
 
 
 def _build_tls(endpoint: Endpoint) -> TLSConfig | bool:

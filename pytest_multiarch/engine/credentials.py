@@ -89,7 +89,7 @@ def _search_config(
         try:
             if found := _ask_helper(helper, environ, registry):
                 return CredentialsLookup(credentials=found)
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
+        except (OSError, ValueError, AttributeError, subprocess.SubprocessError) as error:
             problem = f"docker-credential-{helper} failed: {error}"
     try:
         found = _find_in_auths(config, registry)
@@ -123,8 +123,6 @@ def _ask_helper(helper: str, environ: Mapping[str, str], registry: str) -> Crede
             return None
         raise ValueError(said[:200] or f"exit code {done.returncode}")
     document = json.loads(done.stdout)
-    if not isinstance(document, dict):
-        raise ValueError("it did not answer with a JSON object")
     username, secret = str(document.get("Username") or ""), str(document.get("Secret") or "")
     if username == _TOKEN_USER:
         return Credentials(identity_token=secret)

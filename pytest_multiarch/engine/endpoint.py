@@ -195,13 +195,15 @@ def _read_context(
 
 
 def _list_contexts(folder: Path) -> list[str]:
-    names = []
-    for file in sorted((folder / "meta").glob("*/meta.json")):
-        try:
-            names.append(str(json.loads(file.read_text("utf-8"))["Name"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return sorted(names)
+    names = map(_read_context_name, (folder / "meta").glob("*/meta.json"))
+    return sorted(name for name in names if name)
+
+
+def _read_context_name(file: Path) -> str:
+    try:
+        return str(json.loads(file.read_text("utf-8"))["Name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _find_default(environ: Mapping[str, str]) -> str:

@@ -257,7 +257,7 @@ class ImageStore:
         for _ in range(_LIST_TRIES - 1):
             try:
                 return self._list_once(filters)
-            except EngineRefusedError as error:
+            except EngineRefusedError as error:  # noqa: PERF203
                 # Docker 26 stumbles over an image that somebody removes at the same time.
                 if error.status != 500:
                     raise

@@ -187,18 +187,31 @@ def _split(program: str) -> list[str]:
 
 def explain_unreachable(address: str, origin: str, error: BaseException) -> EngineError:
     """Say that no engine answers, why, and what to do about it."""
-    cause = next(_walk_os_errors(error), None)
-    if isinstance(cause, PermissionError):
+    if isinstance(next(_walk_os_errors(error), None), PermissionError):
         return EngineError(
             f"no permission to use the engine at {address} (from {origin})",
             cure="join the docker group (sudo usermod -aG docker $USER, then log in again), "
             "or set DOCKER_HOST to an engine of your own",
         )
-    why = cause.strerror or str(cause) if cause is not None else str(error)
     return EngineError(
-        f"no Docker engine answers at {address} (from {origin}): {why}",
+        f"no Docker engine answers at {address} (from {origin}): {describe_cause(error)}",
         cure="start Docker, or set DOCKER_HOST or DOCKER_CONTEXT to an engine that runs",
     )
+
+
+def explain_unreachable_registry(registry: str, error: BaseException) -> EngineError:
+    """Say that a registry does not answer from here."""
+    return EngineError(
+        f"the registry {registry} cannot be reached from here: {describe_cause(error)}",
+        cure="check the name, the network and the proxy settings; a registry without TLS has to be "
+        "listed in the engine's insecure-registries",
+    )
+
+
+def describe_cause(error: BaseException) -> str:
+    """Say in the system's words what is behind an error of requests or urllib3."""
+    cause = next(_walk_os_errors(error), None)
+    return str(error) if cause is None else cause.strerror or str(cause)
 
 
 def _walk_os_errors(error: BaseException) -> Iterator[OSError]:

@@ -19,7 +19,9 @@ from pytest_multiarch.plugin.state import MEMBERSHIP, Membership, PlatformParam,
 PARAM = "_multiarch_platform"
 SPREAD = "multiarch_variants"
 _SHARED = "multiarch_shared_variant"
-_OWN_SESSION_FIXTURES = {PARAM, _SHARED, "shared_variant", "multiarch_image"}
+_OWN_SESSION_FIXTURES = {
+    PARAM, _SHARED, "shared_variant", "multiarch_image", "platform", "multiarch_platform",
+}  # fmt: skip
 
 
 class Parametrizer:

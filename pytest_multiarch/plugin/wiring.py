@@ -78,10 +78,14 @@ class DockerTools:
         from pytest_multiarch.engine import testcontainers_bridge
 
         return testcontainers_bridge.start_testcontainer(
-            factory, variant.reference.text, args, kwargs,
-            endpoint=self.endpoint, create_image=variant.create_image,
-            create_platform=variant.create_platform, labels=node.labels,
-        )  # fmt: skip
+            factory,
+            args,
+            kwargs,
+            variant=variant,
+            engine=node.engine,
+            endpoint=self.endpoint,
+            labels=node.labels,
+        )
 
     def adapt_wait_strategy(self, strategy: Any, container: Any) -> Callable[[], None]:
         """Have a wait strategy of testcontainers wait for one of our containers."""

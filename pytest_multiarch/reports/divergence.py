@@ -2,226 +2,260 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 
-from pytest_multiarch.core.member import Member, Outcome
-from pytest_multiarch.core.names import texts_agree
-from pytest_multiarch.core.observation import Observation, ObservedStream, find_value_difference
-from pytest_multiarch.core.parity import Difference, Verdict, VerdictKind
+from pytest_multiarch.core.call import CallSummary
+from pytest_multiarch.core.observation import Observation, find_differing_parts
+from pytest_multiarch.core.parity import Difference, Verdict
 from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.rules import CALL_PARTS
+from pytest_multiarch.core.stream import ObservedStream, encode_output, locate_difference
+from pytest_multiarch.core.value import ObservedValue, find_mismatch
+from pytest_multiarch.reports.diff import (
+    Side,
+    clean,
+    cut,
+    diff_bytes,
+    diff_texts,
+    is_binary,
+)
+from pytest_multiarch.reports.wording import (
+    describe_member_outcome,
+    describe_not_compared,
+    name_difference,
+    name_member,
+    name_platforms,
+)
+
+__all__ = ["describe_not_compared", "render_divergence"]
 
 _MOST_WHOLE = 3
-_MOST_DIFF_LINES = 40
-_MOST_DIFFED_LINES = 2000
-_WIDTH = 100
-_PART_NAMES = {"exit": "exit code", "value": "value", "calls": "number of calls", "label": "call"}
+_MOST_LISTED = 20
+_MOST_MISSING_LINES = 8
+_STDERR_LINES = 3
+# Signal numbers of Linux on all architectures of interest but MIPS, where 7, 10 and 12 differ.
+_SIGNALS = {
+    4: "SIGILL", 5: "SIGTRAP", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL",
+    11: "SIGSEGV", 13: "SIGPIPE", 15: "SIGTERM", 31: "SIGSYS",
+}  # fmt: skip
 
 
 def render_divergence(verdict: Verdict) -> tuple[str, str]:
-    """Give the headline of a divergence, and its whole text."""
-    lines = [_make_headline(verdict), ""]
+    """Give the headline of a divergence, and its whole text, of lines that fit 80 columns.
+
+    Only commands and ids, which are to be copied, may be longer.
+    """
+    headline = _make_headline(verdict)
+    lines = [headline, ""]
     for difference in verdict.differences[:_MOST_WHOLE]:
         lines += [*_describe(difference, verdict), ""]
     rest = verdict.differences[_MOST_WHOLE:]
     if rest:
-        lines += [f"and {len(rest)} more:", *(f"  {_name(each)}" for each in rest), ""]
+        lines += [f"and {len(rest)} more:"]
+        lines += [
+            f"  {cut(f'{name_difference(each)}: {name_platforms(each.others)}')}"
+            for each in rest[:_MOST_LISTED]
+        ]
+        lines += [f"  ... {len(rest) - _MOST_LISTED} more"] if len(rest) > _MOST_LISTED else []
+        lines += [""]
     lines += _describe_others(verdict)
-    lines += [*_name_images(verdict), *_repeat_by_hand(verdict)]
-    lines += ["run the group again:", f"  pytest {shlex.join(verdict.list_node_ids())}"]
-    return lines[0], "\n".join(lines)
+    lines += _name_images(verdict)
+    lines += _repeat_by_hand(verdict.differences)
+    lines += ["members:", f"  pytest {shlex.join(map(clean, verdict.list_node_ids()))}"]
+    return headline, "\n".join(lines)
 
 
 def _make_headline(verdict: Verdict) -> str:
     platforms = dict.fromkeys(p for each in verdict.differences for p in each.others)
     verb = "differs" if len(platforms) == 1 else "differ"
+    more = len(verdict.differences) - 1
     return (
-        f"{', '.join(map(str, platforms))} {verb} from {verdict.baseline}: "
-        f"{_name(verdict.differences[0])}"
+        f"{name_platforms(platforms)} {verb} from {verdict.baseline} (baseline): "
+        f"{name_difference(verdict.differences[0])}{f', and {more} more' if more else ''}"
     )
-
-
-def _name(difference: Difference) -> str:
-    part = _PART_NAMES.get(difference.part, difference.part)
-    number = f" (call {difference.number})" if difference.number > 1 else ""
-    label = clean(difference.label)
-    return f"{part} of {label[:160]}{number}"
 
 
 def _describe(difference: Difference, verdict: Verdict) -> Iterator[str]:
-    baseline, *others = difference.seen.items()
-    yield _name(difference)
-    for text, platforms in _group_alike(difference, others):
-        ours = _show_platform(verdict, baseline[0], is_baseline=True)
-        theirs = ", ".join(_show_platform(verdict, each) for each in platforms)
-        if difference.part in ("exit", "label", "calls"):
-            yield f"  {ours}: {_tell(difference, baseline[1], verdict, baseline[0])}"
-            yield f"  {theirs}: {text}"
-        elif difference.part == "value":
-            pair = (baseline[0], platforms[0])
-            yield from _diff_values(baseline[1], difference.seen[pair[1]], ours, theirs, pair)
-        else:
-            yield from _diff_streams(
-                _get_stream(baseline[1], difference.part),
-                _get_stream(difference.seen[platforms[0]], difference.part),
-                ours,
-                theirs,
-            )
+    """Describe one difference, once for each way in which platforms deviate."""
+    yield name_difference(difference)
+    for platforms in _group_alike(difference):
+        seen = difference.seen[platforms[0]]
+        yield f"--- {_name_side(difference, verdict, difference.baseline)}, the baseline"
+        for platform in platforms:
+            yield f"+++ {_name_side(difference, verdict, platform)}"
+        yield from _show(difference, platforms[0], seen)
 
 
-def _group_alike(
-    difference: Difference, others: list[tuple[Platform, Observation | None]]
-) -> list[tuple[str, list[Platform]]]:
+def _group_alike(difference: Difference) -> list[list[Platform]]:
     """Put platforms that deviate in the same way together."""
-    alike: dict[str, list[Platform]] = {}
-    for platform, seen in others:
-        alike.setdefault(_tell(difference, seen), []).append(platform)
-    return list(alike.items())
+    groups: list[list[Platform]] = []
+    for platform in difference.others:
+        for group in groups:
+            if _deviate_alike(difference, group[0], platform):
+                group.append(platform)
+                break
+        else:
+            groups.append([platform])
+    return groups
 
 
-def _tell(
-    difference: Difference,
-    seen: Observation | None,
-    verdict: Verdict | None = None,
-    platform: Platform | None = None,
-) -> str:
-    if seen is None:
-        return "did not make this call"
-    match difference.part:
-        case "exit":
-            return str(seen.exit_code)
-        case "label":
-            return "made this call"
-        case "calls":
-            if verdict is None or platform is None:
-                return "made another number of calls"
-            calls = verdict.find_member(platform).observations
-            return f"{sum(each.label == difference.label for each in calls)} calls"
-        case "value":
-            return json.dumps(seen.value)
-        case _:
-            return _get_stream(seen, difference.part).sha256
+def _deviate_alike(difference: Difference, one: Platform, other: Platform) -> bool:
+    if difference.part == "calls":
+        return difference.counts.get(one) == difference.counts.get(other)
+    ours, theirs = difference.seen[one], difference.seen[other]
+    if ours is None or theirs is None:
+        return ours is theirs
+    return difference.part not in find_differing_parts(ours, theirs, one, other, parts=CALL_PARTS)
 
 
-def _get_stream(observation: Observation | None, part: str) -> ObservedStream:
-    assert observation is not None
-    stream = observation.stdout if part == "stdout" else observation.stderr
-    assert stream is not None
-    return stream
+def _name_side(difference: Difference, verdict: Verdict, platform: Platform) -> str:
+    name = name_member(verdict.find_member(platform))
+    seen = difference.seen[platform]
+    stream = seen.find_stream(difference.part) if seen else None
+    if stream is not None and stream.emulator_lines:
+        count = stream.emulator_lines
+        name += f", {count} line{'s' if count > 1 else ''} of the emulator's left out"
+    return name
 
 
-def _show_platform(verdict: Verdict, platform: Platform, *, is_baseline: bool = False) -> str:
-    execution = verdict.find_member(platform).execution
-    notes = [str(execution)] if execution else []
-    notes += ["baseline"] if is_baseline else []
-    return f"{platform} ({', '.join(notes)})" if notes else str(platform)
+def _show(difference: Difference, platform: Platform, seen: Observation | None) -> Iterator[str]:
+    baseline = difference.seen[difference.baseline]
+    if difference.part == "calls":
+        for sign, each in (("-", difference.baseline), ("+", platform)):
+            count = difference.counts.get(each, 0)
+            yield f"{sign} {count or 'no'} call{'s' if count != 1 else ''}"
+        return
+    if baseline is None or seen is None:
+        return
+    if difference.part == "exit":
+        yield from _show_exit_codes(baseline, seen)
+    elif baseline.value is not None and seen.value is not None:
+        yield from _show_values(baseline.value, seen.value, difference.baseline, platform)
+    ours, theirs = (each.find_stream(difference.part) for each in (baseline, seen))
+    if ours is not None and theirs is not None:
+        yield from _show_streams(ours, theirs, difference.baseline, platform)
 
 
-def _diff_values(
-    ours: Observation | None,
-    theirs: Observation | None,
-    one: str,
-    two: str,
-    platforms: tuple[Platform, Platform],
+def _show_exit_codes(ours: Observation, theirs: Observation) -> Iterator[str]:
+    yield f"- {_name_exit_code(ours.exit_code)}"
+    yield f"+ {_name_exit_code(theirs.exit_code)}"
+    for sign, each, other in (("-", ours, theirs), ("+", theirs, ours)):
+        last = _read_end(each)
+        if last and last != _read_end(other):
+            yield f"  the end of its stderr ({sign}):"
+            yield from (f"    {cut(clean(line), 74)}" for line in last)
+
+
+def _read_end(observation: Observation) -> list[str]:
+    """Give the last lines of stderr as it came: the emulator's own may say why."""
+    stream = observation.stderr
+    if stream is None:
+        return []
+    excerpt = stream.raw or stream.excerpt
+    return (excerpt.tail or excerpt.head).rstrip("\n").split("\n")[-_STDERR_LINES:]
+
+
+def _name_exit_code(code: int | None) -> str:
+    if code is not None and code - 128 in _SIGNALS:
+        return f"{code} (128 + {code - 128}, {_SIGNALS[code - 128]})"
+    return str(code)
+
+
+def _show_values(
+    ours: ObservedValue, theirs: ObservedValue, our_platform: Platform, their_platform: Platform
 ) -> Iterator[str]:
-    assert ours is not None and theirs is not None
-    path = find_value_difference(
-        ours.value,
-        theirs.value,
-        rel=max(ours.rel, theirs.rel),
-        abs=max(ours.abs, theirs.abs),
-        texts_agree=lambda one, other: texts_agree(one, other, *platforms),
-    )
-    a, b = (json.dumps(each.value, indent=1, sort_keys=True) for each in (ours, theirs))
-    if "\n" not in a and "\n" not in b:
-        yield f"  {one}: {_cut(a)}"
-        yield f"  {two}: {_cut(b)}"
+    found = find_mismatch(ours, theirs, our_platform, their_platform)
+    if found is None:
         return
-    if path not in (None, "."):
-        yield f"  first at {path}"
-    yield from _diff_text(a, b, one, two)
+    if found.path:
+        yield cut(f"@@ first at {clean(found.path)} @@")
+    for sign, member in (("-", found.ours), ("+", found.theirs)):
+        yield f"{sign} {'(nothing there)' if member is None else cut(clean(member), 300)}"
+    tolerances = ("rel", min(ours.rel, theirs.rel)), ("abs", min(ours.abs, theirs.abs))
+    beyond = [f"{name}={tolerance:g}" for name, tolerance in tolerances if tolerance]
+    if beyond:
+        yield f"  beyond the tolerance, {', '.join(beyond)}"
 
 
-def _diff_streams(ours: ObservedStream, theirs: ObservedStream, one: str, two: str) -> Iterator[str]:
-    for stream, other, where in ((ours, theirs, one), (theirs, ours, two)):
-        if stream.size == 0 and other.size:
-            yield f"  {where}: nothing at all; the other wrote {other.size} bytes:"
-            yield from (f"    {_cut(clean(x))}" for x in other.head.splitlines()[:8])
-            return
-    if not (ours.is_normalized and theirs.is_normalized):
-        yield f"  {one}: {ours.size} bytes, sha256 {ours.sha256[:16]}"
-        yield f"  {two}: {theirs.size} bytes, sha256 {theirs.sha256[:16]}"
+def _show_streams(
+    ours: ObservedStream,
+    theirs: ObservedStream,
+    our_platform: Platform,
+    their_platform: Platform,
+) -> Iterator[str]:
+    if not ours.is_whole or not theirs.is_whole:
         yield "  too large to be kept: compared byte for byte, nothing normalized"
-    if ours.head == theirs.head and not (ours.is_whole and theirs.is_whole):
-        yield f"  the first {len(ours.head)} characters are equal; what differs lies beyond"
-        if ours.tail and theirs.tail and ours.tail != theirs.tail:
-            yield from _diff_text(ours.tail, theirs.tail, one, two)
+        yield from (f"{sign} {_measure(each)}" for sign, each in (("-", ours), ("+", theirs)))
+    if not ours.size or not theirs.size:
+        yield from _show_one_sided(ours, theirs)
+    elif is_binary(ours.excerpt.head) or is_binary(theirs.excerpt.head):
+        yield from (f"{sign} {_measure(each)}" for sign, each in (("-", ours), ("+", theirs)))
+        yield from diff_bytes(*(encode_output((s.raw or s.excerpt).head) for s in (ours, theirs)))
+    else:
+        yield from _show_texts(ours, theirs, our_platform, their_platform)
+
+
+def _measure(stream: ObservedStream) -> str:
+    return f"{stream.size:,} bytes, sha256 {stream.sha256[:16]}"
+
+
+def _show_one_sided(ours: ObservedStream, theirs: ObservedStream) -> Iterator[str]:
+    """Show an output of which the other side has nothing at all."""
+    for sign, stream in (("-", ours), ("+", theirs)):
+        if not stream.size:
+            yield f"{sign} (nothing)"
+            continue
+        text = (stream.raw or stream.excerpt).head
+        lines = text.removesuffix("\n").split("\n")
+        yield from (f"{sign} {cut(clean(line))}" for line in lines[:_MOST_MISSING_LINES])
+        if len(lines) > _MOST_MISSING_LINES or stream.excerpt.gap:
+            yield f"{sign} ... {stream.size:,} bytes in all"
+
+
+def _show_texts(
+    ours: ObservedStream,
+    theirs: ObservedStream,
+    our_platform: Platform,
+    their_platform: Platform,
+) -> Iterator[str]:
+    a, b = ours.excerpt, theirs.excerpt
+    if a.is_whole and b.is_whole:
+        yield from diff_texts(Side(a.head, our_platform), Side(b.head, their_platform))
         return
-    yield from _diff_text(ours.head, theirs.head, one, two)
-
-
-def _diff_text(ours: str, theirs: str, one: str, two: str) -> Iterator[str]:
-    a, b = (clean(each).split("\n")[:_MOST_DIFFED_LINES] for each in (ours, theirs))
-    position = next(
-        (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
-    )
-    yield f"  - {one}"
-    yield f"  + {two}"
-    if position < len(a) and position < len(b):
-        yield from _point_at(a[position], b[position], position + 1)
-        if len(a) == len(b) and a[position + 1 :] == b[position + 1 :]:
-            return
-    # What comes before the first difference is equal; diffing only what follows is linear there.
-    start = max(position - 2, 0)
-    diff = difflib.unified_diff(a[start : start + 400], b[start : start + 400], n=2, lineterm="")
-    shown = [line for line in list(diff)[2:] if not line.startswith("@@")]
-    yield from (f"  {line[:1]} {_cut(line[1:])}".rstrip() for line in shown[:_MOST_DIFF_LINES])
-    if len(shown) > _MOST_DIFF_LINES:
-        yield f"  ... {len(shown) - _MOST_DIFF_LINES} more lines"
-
-
-def _point_at(ours: str, theirs: str, line: int) -> Iterator[str]:
-    column = next(
-        (i for i, (x, y) in enumerate(zip(ours, theirs, strict=False)) if x != y),
-        min(len(ours), len(theirs)),
-    )
-    start = max(column - _WIDTH // 2, 0)
-    lead = "..." if start else ""
-    yield f"  line {line}, first different at column {column + 1}:"
-    for sign, text in (("-", ours), ("+", theirs)):
-        more = "..." if len(text) > start + _WIDTH else ""
-        yield f"  {sign} {lead}{text[start : start + _WIDTH]}{more}"
-    yield f"    {' ' * (len(lead) + column - start)}^"
-
-
-def clean(text: str) -> str:
-    """Make text safe to show: control characters and undecodable bytes are spelled out."""
-    return "".join(each if each.isprintable() or each in "\n\t" else _spell(each) for each in text)
-
-
-def _spell(character: str) -> str:
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:
-        return f"\\x{code - 0xDC00:02x}"
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-
-
-def _cut(text: str, width: int = 2 * _WIDTH) -> str:
-    return text if len(text) <= width else f"{text[:width]}... ({len(text)} characters)"
+    place = locate_difference(ours, theirs)
+    shortest = min(len(a.head), len(b.head))
+    heads = Side(a.head[:shortest], our_platform), Side(b.head[:shortest], their_platform)
+    shown = list(diff_texts(*heads))
+    if any(line.startswith(("-", "+")) for line in shown):
+        yield from shown
+        return
+    if place is not None and place[1] > place[0]:
+        yield f"  the first difference is between lines {place[0]:,} and {place[1]:,},"
+        yield "  beyond what is kept of so long an output"
+    for sign, stream in (("-", ours), ("+", theirs)):
+        yield f"{sign} {_measure(stream)}"
+    if a.tail and b.tail and a.tail != b.tail:
+        yield "  their last lines:"
+        tails = (text.tail[-2000:].partition("\n")[2] for text in (a, b))
+        left, right = tails
+        yield from diff_texts(Side(left, our_platform), Side(right, their_platform))
 
 
 def _describe_others(verdict: Verdict) -> list[str]:
-    equal = [
-        str(m.platform)
-        for m in verdict.compared[1:]
-        if m.node_id not in verdict.list_deviating()
+    deviating = {platform for each in verdict.differences for platform in each.others}
+    equal = [m.platform for m in verdict.compared[1:] if m.platform not in deviating]
+    lines = [f"the same as the baseline: {name_platforms(equal)}"] if equal else []
+    out = [m for m in verdict.members if m not in verdict.compared]
+    lines += [f"not compared: {describe_member_outcome(each)}" for each in out]
+    if verdict.not_selected:
+        lines.append(f"not selected: {name_platforms(verdict.not_selected)}")
+    lines += [
+        f"allowed: {name_difference(each.difference)} on {each.platform}: "
+        f"{clean(each.allowance.reason)}"
+        for each in verdict.allowed
     ]
-    lines = [f"the same as the baseline: {', '.join(equal)}"] if equal else []
-    for member in verdict.members:
-        if member not in verdict.compared:
-            lines.append(f"not compared: {describe_member_outcome(member)}")
     lines += [f"not compared: {clean(note)}" for note in verdict.notes]
     return [*lines, ""] if lines else []
 
@@ -230,66 +264,27 @@ def _name_images(verdict: Verdict) -> list[str]:
     lines: list[str] = []
     for member in verdict.compared:
         if member.variant is not None:
-            lines = lines or [f"the variants of {member.variant.reference}:"]
+            lines = lines or [f"variants of {clean(member.variant.reference)}:"]
             lines.append(f"  {member.platform}: {member.variant.kind} {member.variant.digest}")
     return [*lines, ""] if lines else []
 
 
-def _repeat_by_hand(verdict: Verdict) -> list[str]:
-    difference = verdict.differences[0]
-    lines = []
-    for platform, seen in difference.seen.items():
-        if seen is not None and seen.command is not None:
-            command = seen.command.to_shell(platform=platform, image=seen.pin)
-            lines.append(f"  {clean(command)}")
-    return ["by hand:", *lines, ""] if lines else []
-
-
-def describe_member_outcome(member: Member) -> str:
-    """Say how a member ended, with its reason."""
-    reason = f": {clean(member.reason)[:200]}" if member.reason else ""
-    ways = {
-        Outcome.SKIPPED: "was skipped",
-        Outcome.XFAILED: "failed as expected",
-        Outcome.NOT_RUN: "did not run",
-        Outcome.CRASHED: "crashed its worker",
-        Outcome.ERROR: "had an error",
-    }
-    return f"{member.platform} {ways.get(member.outcome, member.outcome.value)}{reason}"
-
-
-def describe_not_compared(verdict: Verdict) -> str:
-    """Say in one line why a group was not compared."""
-    first = verdict.members[0]
-    if len(first.declared) == 1:
-        why = f"declared for {first.declared[0]} only"
-    else:
-        missing = [p for p in first.declared if p not in first.selected]
-        whys = [f"{', '.join(map(str, missing))} not selected"] if missing else []
-        whys += [
-            describe_member_outcome(m) for m in verdict.members if not m.outcome.is_comparable
+def _repeat_by_hand(differences: tuple[Difference, ...]) -> list[str]:
+    """Give the commands that repeat the first call that can be repeated."""
+    for difference in differences:
+        lines = [
+            f"  {clean(_write_command(platform, seen.command, seen))}"
+            for platform, seen in difference.seen.items()
+            if seen is not None and seen.command is not None
         ]
-        why = "; ".join(whys)
-    return f"{verdict.group}: {why}"
+        if lines:
+            is_exec = difference.kind == "exec"
+            note = " (in a fresh container; the test's was running)" if is_exec else ""
+            return [f"by hand{note}:", *lines, ""]
+    return []
 
 
-def describe_failed_apart(verdict: Verdict) -> str:
-    """Say in one line where a test passed and where it failed."""
-    passed = ", ".join(str(m.platform) for m in verdict.members if m.outcome.is_comparable)
-    failed = ", ".join(
-        f"{m.platform} ({m.execution})" if m.execution else str(m.platform)
-        for m in verdict.members
-        if m.outcome.is_failure
-    )
-    return f"{verdict.group}: passed on {passed}; failed on {failed}"
-
-
-def describe_kind(verdict: Verdict) -> str:
-    """Give the word for a verdict in a summary."""
-    return {
-        VerdictKind.EQUAL: "equal",
-        VerdictKind.DIVERGED: "diverged",
-        VerdictKind.FAILED_APART: "failed on some platforms",
-        VerdictKind.FAILED: "failed on all platforms",
-        VerdictKind.NOT_COMPARED: "not compared",
-    }[verdict.kind]
+def _write_command(platform: Platform, command: CallSummary, observation: Observation) -> str:
+    if observation.kind == "exec":
+        command = replace(command, entrypoint=command.argv[:1], argv=command.argv[1:])
+    return command.to_shell(platform=platform, image=observation.pin or "IMAGE")

@@ -8,23 +8,35 @@ from collections.abc import Iterable
 from pytest_multiarch.core.member import Member, Outcome
 from pytest_multiarch.core.parity import Verdict, VerdictKind
 from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.reports.divergence import (
-    clean,
+from pytest_multiarch.reports.diff import clean
+from pytest_multiarch.reports.divergence import render_divergence
+from pytest_multiarch.reports.wording import (
+    KIND_WORDS,
     describe_failed_apart,
-    describe_kind,
     describe_member_outcome,
     describe_not_compared,
+    name_difference,
+    name_platforms,
 )
 
 _MOST_LISTED = 20
 
 
 def render_summary(
-    verdicts: tuple[Verdict, ...], members: tuple[Member, ...], *, selected: Iterable[Platform]
+    verdicts: tuple[Verdict, ...],
+    members: tuple[Member, ...],
+    *,
+    selected: Iterable[Platform],
+    reports_divergences: bool = False,
 ) -> tuple[str, ...]:
-    """Give the lines of the summary: verdicts first, then platforms."""
+    """Give the lines of the summary: verdicts first, then platforms.
+
+    `selected` are the platforms that the command line selects, empty for all.
+    `reports_divergences`: list them here, where they are no failures.
+    """
     return (
         *_count_verdicts(verdicts),
+        *(_list_diverged(verdicts) if reports_divergences else ()),
         *_list_apart(verdicts),
         *_list_not_compared(verdicts),
         *_list_excused(verdicts),
@@ -34,18 +46,28 @@ def render_summary(
 
 
 def _count_verdicts(verdicts: tuple[Verdict, ...]) -> list[str]:
-    counts = Counter(describe_kind(each) for each in verdicts)
-    words = ", ".join(f"{number} {word}" for word, number in counts.items())
-    total = len(verdicts)
-    lines = [f"{total} group{'s' if total != 1 else ''} of platforms: {words}"]
+    counts = Counter(each.kind for each in verdicts)
+    words = ", ".join(f"{counts[kind]} {word}" for kind, word in KIND_WORDS.items() if counts[kind])
+    lines = [f"{_count(len(verdicts), 'group')} of platforms: {words}"]
     unobserved = sum(each.is_unobserved for each in verdicts)
     if unobserved:
         lines.append(f"  {unobserved} of them equal in outcome only: nothing was observed")
-    attempts = [each for each in verdicts if any(m.attempt > 1 for m in each.members)]
-    for verdict in attempts[:_MOST_LISTED]:
-        tries = ", ".join(f"{m.platform} {m.attempt}" for m in verdict.members if m.attempt > 1)
-        lines.append(f"  {verdict.group}: the last attempt counts ({tries} attempts)")
-    return lines
+    retried = [
+        f"{clean(verdict.group)}: "
+        + ", ".join(
+            f"attempt {m.attempt} on {m.platform}" for m in verdict.members if m.attempt > 1
+        )
+        for verdict in verdicts
+        if any(m.attempt > 1 for m in verdict.members)
+    ]
+    return [*lines, *_list("run again, the last attempt counts:", retried)]
+
+
+def _list_diverged(verdicts: tuple[Verdict, ...]) -> list[str]:
+    diverged = [each for each in verdicts if each.kind is VerdictKind.DIVERGED]
+    return _list(
+        "diverged:", [f"{clean(each.group)}: {render_divergence(each)[0]}" for each in diverged]
+    )
 
 
 def _list_apart(verdicts: tuple[Verdict, ...]) -> list[str]:
@@ -59,40 +81,60 @@ def _list_not_compared(verdicts: tuple[Verdict, ...]) -> list[str]:
 
 
 def _list_excused(verdicts: tuple[Verdict, ...]) -> list[str]:
-    """List differences that are allowed, and members that their marks excuse."""
+    """List differences that are allowed, allowances without one, members left out."""
     allowed = [
-        f"{verdict.group}: {platform}, {difference.part} of {clean(difference.label)}: "
-        f"{clean(allowance.reason)}"
+        f"{clean(verdict.group)}: {name_difference(each.difference)} on {each.platform}: "
+        f"{clean(each.allowance.reason)}"
         for verdict in verdicts
-        for difference, platform, allowance in verdict.allowed
+        for each in verdict.allowed
     ]
+    used = {each.allowance for verdict in verdicts for each in verdict.allowed}
+    stale = dict.fromkeys(a for verdict in verdicts for a in verdict.stale if a not in used)
     partly = [
-        f"{verdict.group}: {describe_member_outcome(member)}"
+        f"{clean(verdict.group)}: {why}"
         for verdict in verdicts
         if verdict.kind in (VerdictKind.EQUAL, VerdictKind.DIVERGED)
-        for member in verdict.members
-        if member.outcome in (Outcome.SKIPPED, Outcome.XFAILED, Outcome.NOT_RUN)
+        for why in _explain_partly(verdict)
     ]
     return [
         *_list("allowed to differ:", allowed),
+        *_list(
+            "allowed to differ, and equal (take it out):",
+            [f"{clean(a.label)}: {clean(a.reason)}" for a in stale],
+        ),
         *_list("compared without:", partly),
     ]
 
 
+def _explain_partly(verdict: Verdict) -> list[str]:
+    missing = verdict.not_selected
+    lines = [f"{name_platforms(missing)} not selected"] if missing else []
+    excused = (Outcome.SKIPPED, Outcome.XFAILED, Outcome.NOT_RUN)
+    return lines + [describe_member_outcome(m) for m in verdict.members if m.outcome in excused]
+
+
 def _list_notes(verdicts: tuple[Verdict, ...]) -> list[str]:
-    notes = [f"{each.group}: {clean(note)}" for each in verdicts for note in each.notes]
+    notes = [
+        f"{clean(each.group)}: {clean(note)}"
+        for each in verdicts
+        if each.kind is not VerdictKind.NOT_COMPARED
+        for note in each.notes
+    ]
     stripped: Counter[Platform] = Counter()
     for verdict in verdicts:
         for member in verdict.members:
-            for seen in member.observations:
-                stripped[member.platform] += seen.stderr.emulator_lines if seen.stderr else 0
+            streams = [stream for each in member.observations for stream in each.streams]
+            stripped[member.platform] += sum(each.emulator_lines for each in streams)
     lines = [
-        f"{number} line{'s' if number != 1 else ''} of the emulator's own left out of stderr "
-        f"on {platform}"
+        f"{_count(number, 'line')} of the emulator's own left out of stderr on {platform}"
         for platform, number in stripped.items()
         if number
     ]
     return [*_list("calls not compared:", notes), *lines]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number != 1 else ''}"
 
 
 def _list(title: str, items: list[str]) -> list[str]:
@@ -105,22 +147,30 @@ def _list(title: str, items: list[str]) -> list[str]:
 
 def _tabulate_platforms(members: tuple[Member, ...], selected: tuple[Platform, ...]) -> list[str]:
     """Say of each platform how it was executed, on how many tests, and how they ended."""
-    ran: dict[Platform, Counter[str]] = {}
+    ends: dict[Platform, Counter[str]] = {}
     executions: dict[Platform, dict[str, None]] = {}
+    declared = dict.fromkeys(platform for each in members for platform in each.declared)
     for member in members:
-        counts = ran.setdefault(member.platform, Counter())
-        counts[member.outcome.value] += 1
+        ends.setdefault(member.platform, Counter())[member.outcome.value] += 1
         if member.execution is not None:
             executions.setdefault(member.platform, {})[str(member.execution)] = None
-    width = max([len(str(each)) for each in (*ran, *selected)], default=0)
+    platforms = list(dict.fromkeys((*declared, *selected)))
+    ways = {
+        each: ", ".join(executions.get(each, {})) or "nothing ran"
+        for each in platforms
+        if each in ends
+    }
+    width = max((len(str(each)) for each in platforms), default=0)
+    column = max(map(len, ways.values()), default=0)
     lines = []
-    for platform, counts in sorted(ran.items()):
-        how = ", ".join(executions.get(platform, {})) or "nothing ran"
-        total = sum(counts.values())
-        ends = ", ".join(f"{n} {word}" for word, n in counts.items() if word != "passed")
-        tests = f"{total} test{'s' if total != 1 else ''}"
-        lines.append(f"{platform!s:{width}}  {how:<16}  {tests}{f' ({ends})' if ends else ''}")
-    for platform in selected:
-        if platform not in ran:
+    for platform in platforms:
+        if platform in ends:
+            counts = ends[platform]
+            odd = ", ".join(f"{n} {word}" for word, n in counts.items() if word != "passed")
+            tests = f"{_count(sum(counts.values()), 'test')}{f' ({odd})' if odd else ''}"
+            lines.append(f"{platform!s:{width}}  {ways[platform]:{column}}  {tests}")
+        elif platform in declared:
+            lines.append(f"{platform!s:{width}}  declared, but not selected: nothing ran")
+        else:
             lines.append(f"{platform!s:{width}}  selected, but no test declares it")
     return lines

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
+import shlex
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from pytest_multiarch.core.call import Call, Output, RunResult, Timings
-from pytest_multiarch.core.errors import DeadlineError, MultiarchError
-from pytest_multiarch.core.execution import Execution
+from pytest_multiarch.core.call import Call, FileToCopy, Output, RunResult, Timings
+from pytest_multiarch.core.errors import (
+    ContainerError,
+    DeadlineError,
+    MultiarchError,
+    ProgramNotFoundError,
+)
 from pytest_multiarch.core.ports import Attachment, ContainerSpec, ContainerState, ExecSpec
-from pytest_multiarch.core.variant import ResolvedVariant
 from pytest_multiarch.core.wait import RUN_TIMEOUT_S, stretch_deadline
-from pytest_multiarch.run.node import Node, explain_exec_format
+from pytest_multiarch.run.explain import explain_ended, explain_exec_format, quote_log, show_text
 from pytest_multiarch.run.output import OutputCollector, drain
 from pytest_multiarch.run.program import Lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pytest_multiarch.core.execution import Execution
+    from pytest_multiarch.core.variant import ResolvedVariant
+    from pytest_multiarch.run.node import Node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +70,13 @@ def run_once(
     container_id = node.create(_specify(variant, call))
     created = time.perf_counter()
     try:
-        node.check_program(container_id, _look_up(variant, call), variant)
-        if call.files:
-            node.engine.put_files(container_id, call.files)
-        ended = _start_and_drain(node, container_id, execution, call)
-    finally:
-        removing = time.perf_counter()
-        node.engine.remove_container(container_id)
+        prepare(node, container_id, variant, call)
+        ended = _start_and_drain(node, container_id, variant, execution, call)
+    except BaseException:
+        node.remove_quietly(container_id)
+        raise
+    removing = time.perf_counter()
+    node.engine.remove_container(container_id)
     removed = time.perf_counter()
     timings = Timings(
         create_s=created - begun,
@@ -74,10 +86,43 @@ def run_once(
         remove_s=removed - removing,
     )
     result = _make_result(call, variant, execution, ended, timings, wall_s=removed - begun)
-    refused = explain_exec_format(result, variant.platform)
+    _refuse_exec_format(result)
+    return result, name_known(ended.state)
+
+
+def prepare(node: Node, container_id: str, variant: ResolvedVariant, call: Call) -> None:
+    """Put the call's files into a container that was not started yet, and check its programs.
+
+    Raises:
+        WrongArchitectureError: one is for another architecture.
+    """
+    if call.files:
+        node.engine.put_files(container_id, call.files)
+    lookup = Lookup.in_variant(
+        variant,
+        list_command(variant, call),
+        path=call.env.get("PATH", ""),
+        workdir=call.workdir,
+    )
+    own = variant.config.entrypoint if call.entrypoint is None else call.entrypoint
+    size = len(tuple(filter(None, own)))
+    lookup = replace(lookup, entrypoint_size=size, files=digest_files(call.files))
+    node.check_program(container_id, lookup, variant)
+
+
+def digest_files(files: Iterable[FileToCopy], *, before: str = "") -> str:
+    """Digest what was put into a container, `before` and now; empty for nothing."""
+    for file in files:
+        content = hashlib.sha256(file.content).hexdigest()
+        before = hashlib.sha256(f"{before}\n{file.path}\n{content}".encode()).hexdigest()
+    return before
+
+
+def _refuse_exec_format(result: RunResult) -> None:
+    output = result.out.head + result.err.head if result.out.size + result.err.size < 4096 else b""
+    refused = explain_exec_format(result.exit_code, output, result.platform)
     if refused is not None:
         raise refused
-    return result, name_known(ended.state)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,15 +150,6 @@ def _specify(variant: ResolvedVariant, call: Call) -> ContainerSpec:
     )
 
 
-def _look_up(variant: ResolvedVariant, call: Call) -> Lookup:
-    return Lookup.in_variant(
-        variant,
-        list_command(variant, call),
-        path=call.env.get("PATH", ""),
-        workdir=call.workdir,
-    )
-
-
 def list_command(variant: ResolvedVariant, call: Call) -> tuple[str, ...]:
     """Give the words that the runtime will start: entrypoint, then command, as Docker merges."""
     if call.entrypoint is not None:
@@ -121,7 +157,9 @@ def list_command(variant: ResolvedVariant, call: Call) -> tuple[str, ...]:
     return (*variant.config.entrypoint, *(call.argv or variant.config.cmd))
 
 
-def _start_and_drain(node: Node, container_id: str, execution: Execution, call: Call) -> _Ended:
+def _start_and_drain(
+    node: Node, container_id: str, variant: ResolvedVariant, execution: Execution, call: Call
+) -> _Ended:
     engine = node.engine
     limit_s = stretch_deadline(RUN_TIMEOUT_S, call.timeout_s, is_emulated=execution.is_emulated)
     attachment = engine.attach(container_id, has_stdin=call.stdin is not None)
@@ -134,7 +172,9 @@ def _start_and_drain(node: Node, container_id: str, execution: Execution, call: 
         left_s = max(deadline - time.monotonic(), 1.0)
         exit_code = engine.wait_container(container_id, timeout_s=left_s)
     except TimeoutError:
-        raise _explain_deadline(node, container_id, list(call.argv), limit_s, call) from None
+        words = list_command(variant, call)
+        log = quote_log(node, container_id)
+        raise _explain_deadline(words, limit_s, call, execution, log) from None
     finally:
         attachment.close()
     waited = time.perf_counter()
@@ -157,27 +197,17 @@ def _collect(attachment: Attachment, stdin: bytes | None, deadline: float) -> tu
 
 
 def _explain_deadline(
-    node: Node, container_id: str, argv: list[str], limit_s: float, call: Call
+    words: tuple[str, ...], limit_s: float, call: Call, execution: Execution, log: str
 ) -> DeadlineError:
-    stretched = " (the default, stretched for emulation)" if call.timeout_s is None else ""
+    note = ""
+    if call.timeout_s is None:
+        note = (
+            " (the default, longer under emulation)" if execution.is_emulated else " (the default)"
+        )
     return DeadlineError(
-        f"{argv or 'the image command'} did not end within {limit_s:g} s{stretched}"
-        + quote_log(node, container_id),
+        f"{shlex.join(words)!r} did not end within {limit_s:g} s{note}{log}",
         cure="give it more time with timeout=SECONDS, or find out what it waits for",
     )
-
-
-def quote_log(node: Node, container_id: str, *, lines: int = 20) -> str:
-    """Give the last lines of a container's log, for a message; empty if they can't be had."""
-    try:
-        out, err = node.engine.read_logs(container_id, tail=lines)
-    except MultiarchError:
-        return ""
-    text = (out + err).decode("utf-8", "backslashreplace").strip("\n")
-    if not text:
-        return "\nits log is empty"
-    last = "\n".join(f"  {line[:500]}" for line in text.splitlines()[-lines:])
-    return f"\nthe last lines of its log:\n{last}"
 
 
 def _measure_inside(state: ContainerState) -> float | None:
@@ -224,9 +254,13 @@ def execute(
     execution: Execution,
     call: Call,
     *,
-    quote: Callable[[], str],
+    files: str = "",
+    limit_s: float = math.inf,
 ) -> RunResult:
     """Execute a command in a running container.
+
+    `files` digests what was put into the container; `limit_s` is what is left of the time of a
+    wait that makes this call.
 
     Raises:
         WrongArchitectureError, ProgramNotFoundError, DeadlineError: as `run_once`; a program
@@ -234,30 +268,25 @@ def execute(
         ContainerError: the container has ended.
     """
     begun = time.perf_counter()
-    node.check_program(container_id, _look_up_exec(variant, call), variant)
-    limit_s = stretch_deadline(RUN_TIMEOUT_S, call.timeout_s, is_emulated=execution.is_emulated)
-    spec = ExecSpec(
-        argv=call.argv,
-        env=call.env,
-        user=call.user,
-        workdir=call.workdir,
-        has_stdin=call.stdin is not None,
-    )
-    starting = time.perf_counter()
-    exec_id, attachment = node.engine.start_exec(container_id, spec)
+    default_s = stretch_deadline(RUN_TIMEOUT_S, call.timeout_s, is_emulated=execution.is_emulated)
+    limit_s = min(default_s, limit_s) if call.timeout_s is None else default_s
+    try:
+        _check_exec(node, container_id, variant, call, files=files)
+        starting = time.perf_counter()
+        exec_id, attachment = node.engine.start_exec(container_id, _specify_exec(call))
+    except ContainerError as error:
+        raise _explain_refused(node, container_id, variant, error) from None
     started = time.perf_counter()
     try:
         out, err = _collect(attachment, call.stdin, time.monotonic() + limit_s)
     except TimeoutError:
-        raise DeadlineError(
-            f"exec {list(call.argv)} did not end within {limit_s:g} s{quote()}",
-            cure="give it more time with timeout=SECONDS, or find out what it waits for",
-        ) from None
+        log = quote_log(node, container_id)
+        raise _explain_deadline(call.argv, limit_s, call, execution, log) from None
     finally:
         attachment.close()
-    exit_code = node.engine.read_exec_exit_code(exec_id)
+    exit_code = _read_exit_code(node, exec_id, call, out)
     ended = time.perf_counter()
-    return RunResult(
+    result = RunResult(
         exit_code=exit_code,
         out=out,
         err=err,
@@ -267,9 +296,55 @@ def execute(
         execution=execution,
         command=call.describe(),
     )
+    _refuse_exec_format(result)
+    return result
 
 
-def _look_up_exec(variant: ResolvedVariant, call: Call) -> Lookup:
-    return Lookup.in_variant(
+def _specify_exec(call: Call) -> ExecSpec:
+    return ExecSpec(
+        argv=call.argv,
+        env=call.env,
+        user=call.user,
+        workdir=call.workdir,
+        has_stdin=call.stdin is not None,
+    )
+
+
+def _check_exec(
+    node: Node, container_id: str, variant: ResolvedVariant, call: Call, *, files: str
+) -> None:
+    lookup = Lookup.in_variant(
         variant, call.argv, path=call.env.get("PATH", ""), workdir=call.workdir
     )
+    node.check_program(container_id, replace(lookup, files=files, is_fresh=False), variant)
+
+
+def _explain_refused(
+    node: Node, container_id: str, variant: ResolvedVariant, error: ContainerError
+) -> MultiarchError:
+    """An engine that refuses an exec says `not running`; the container's last words say why."""
+    try:
+        state = node.engine.inspect_container(container_id)
+    except ContainerError:
+        return ContainerError(
+            f"{error.what}: it was removed", cure="use a container only while its test runs"
+        )
+    return error if state.is_running else explain_ended(node, state, variant.platform)
+
+
+def _read_exit_code(node: Node, exec_id: str, call: Call, out: Output) -> int:
+    """Read how an exec ended; one that never started has the runtime's words as its output."""
+    try:
+        exit_code = node.engine.read_exec_exit_code(exec_id)
+    except ProgramNotFoundError as error:
+        words = show_text(out.head[:1000]).strip()
+        raise ProgramNotFoundError(
+            f"the program {call.argv[0]!r} could not be started: {words}", cure=error.cure
+        ) from None
+    # Docker 28 has a code of its own where the path is a loop of links.
+    if exit_code == 128 and out.head.startswith(b"OCI runtime exec failed: "):
+        raise ProgramNotFoundError(
+            f"the program {call.argv[0]!r} could not be started: {show_text(out.head).strip()}",
+            cure="give the path of a program",
+        )
+    return exit_code

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import posixpath
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_multiarch.core.call import Call, FileToCopy, RunResult, check_argv
-from pytest_multiarch.core.errors import ContainerError, UsageError
-from pytest_multiarch.core.execution import Execution
-from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.errors import ContainerError, MultiarchError, UsageError
 from pytest_multiarch.core.ports import ContainerSpec, ContainerState
-from pytest_multiarch.core.variant import ResolvedVariant
 from pytest_multiarch.core.wait import (
     READY_TIMEOUT_S,
     HealthWait,
@@ -29,10 +25,37 @@ from pytest_multiarch.core.wait import (
     parse_wait,
     stretch_deadline,
 )
-from pytest_multiarch.run.calls import CallSeen, Recorder, execute, list_command, name_known, quote_log
-from pytest_multiarch.run.node import Node
-from pytest_multiarch.run.program import Lookup
+from pytest_multiarch.run.arguments import (
+    FileSource,
+    check_env,
+    check_path,
+    check_stdin,
+    check_timeout,
+    read_files,
+)
+from pytest_multiarch.run.calls import (
+    CallSeen,
+    Recorder,
+    digest_files,
+    execute,
+    name_known,
+    prepare,
+)
+from pytest_multiarch.run.explain import explain_ended, quote_log
 from pytest_multiarch.run.waiting import wait_ready
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_multiarch.core.execution import Execution
+    from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.variant import ResolvedVariant
+    from pytest_multiarch.run.node import Node
+
+__all__ = ["Container", "ContainerSettings", "Logs", "StartedContainer", "read_files"]
+_SHORTEST_S = 0.1
+_MOST_LINKS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +90,12 @@ class StartedContainer:
         self.execution = execution
         self.settings = settings
         self.id = ""
-        self.is_touched = False
+        self.files = ""
+        """A digest of what was put into it."""
         self._lock = threading.Lock()
         self._history = ""
         self._state: ContainerState | None = None
+        self._ahead_s = 0.0
 
     def start(self) -> None:
         """Create it, check its program, start it.
@@ -93,19 +118,28 @@ class StartedContainer:
         )
         self.id = self.node.create(spec)
         try:
-            lookup = Lookup.in_variant(
-                self.variant,
-                list_command(self.variant, call),
-                path=call.env.get("PATH", ""),
-                workdir=call.workdir,
-            )
-            self.node.check_program(self.id, lookup, self.variant)
-            if call.files:
-                self.node.engine.put_files(self.id, call.files)
+            prepare(self.node, self.id, self.variant, call)
+            self.files = digest_files(call.files)
+            before_s = time.time()
             self.node.engine.start_container(self.id)
+            self._measure_clock(before_s, time.time())
         except BaseException:
-            self.remove()
+            self.node.remove_quietly(self.id)
             raise
+
+    def _measure_clock(self, before_s: float, after_s: float) -> None:
+        """Find how far the node's clock is ahead of this machine's, rather too little.
+
+        Nothing less than both times around a start tells, and no more is needed: a log is read
+        from a little too early then.
+        """
+        started_at_s = self.inspect().started_at_s
+        if started_at_s is not None and not before_s <= started_at_s <= after_s:
+            self._ahead_s = started_at_s - after_s
+
+    def read_clock(self) -> float:
+        """Give the time by the node's clock, in seconds since 1970."""
+        return time.time() + self._ahead_s
 
     def choose_waits(self) -> tuple[Wait, ...]:
         """Give the conditions of the settings, else the image's HEALTHCHECK, else its ports."""
@@ -141,6 +175,12 @@ class StartedContainer:
             self._history = hashlib.sha256(f"{before}\n{step}".encode()).hexdigest()
             return before
 
+    def note_files(self, files: Sequence[FileToCopy]) -> None:
+        """Take down what was put into it."""
+        with self._lock:
+            self.files = digest_files(files, before=self.files)
+        self.advance(f"files {digest_files(files)}")
+
     def remove(self) -> None:
         """Kill and remove it; safe to call twice."""
         if self.id:
@@ -156,7 +196,7 @@ class Container:
         self._started = started
         self._recorder = recorder
         self._is_shared = is_shared
-        self._since_s = time.time() if is_shared else None
+        self._since_s = started.read_clock() if is_shared else None
         self._polling = threading.local()
 
     @property
@@ -207,19 +247,19 @@ class Container:
             raise UsageError("exec needs a command", cure="write exec('program', 'argument', ...)")
         call = Call(
             argv=words,
-            env=dict(env or {}),
-            stdin=stdin.encode() if isinstance(stdin, str) else stdin,
+            env=check_env(env),
+            stdin=check_stdin(stdin),
             user=user,
             workdir=workdir,
-            timeout_s=timeout,
+            timeout_s=check_timeout(timeout),
         )
         started = self._started
-        started.is_touched = True
-        # Asking is what changes a shared container, so polls count here though they are not seen.
-        history = "" if self._is_polling else started.advance(repr(words))
+        # How often a wait polls is chance, so its calls are no part of the history.
+        history = "" if self._is_polling else started.advance(_describe_exec(call))
         result = execute(
-            started.node, self.id, self.variant, self.execution, call, quote=self.quote_log
-        )
+            started.node, self.id, self.variant, self.execution, call,
+            files=started.files, limit_s=self._find_time_left(),
+        )  # fmt: skip
         if self._recorder is not None and not self._is_polling:
             self._recorder.record_call(
                 CallSeen(
@@ -237,7 +277,12 @@ class Container:
 
     @property
     def _is_polling(self) -> bool:
-        return getattr(self._polling, "depth", 0) > 0
+        return bool(getattr(self._polling, "deadlines", ()))
+
+    def _find_time_left(self) -> float:
+        """Give the seconds that the wait which makes this call has left."""
+        deadlines = getattr(self._polling, "deadlines", ())
+        return max(min(deadlines) - time.monotonic(), _SHORTEST_S) if deadlines else math.inf
 
     def _name_known(self) -> dict[str, str]:
         known = name_known(self._started.state)
@@ -245,9 +290,7 @@ class Container:
             known[f"{host}:{port}"] = "<address>"
         return known
 
-    def wait_until(
-        self, condition: object, *, timeout: float | None = None
-    ) -> None:
+    def wait_until(self, condition: object, *, timeout: float | None = None) -> None:
         """Poll until a condition holds; nothing it does is observed.
 
         `condition` takes every form of `wait=`: a regular expression for the log, a port, a
@@ -257,23 +300,25 @@ class Container:
             NotReadyError: it did not hold in time (`timeout` in seconds), or the container ended.
         """
         limit_s = stretch_deadline(
-            READY_TIMEOUT_S, timeout, is_emulated=self.execution.is_emulated
+            READY_TIMEOUT_S, check_timeout(timeout), is_emulated=self.execution.is_emulated
         )
-        with self._poll_unobserved():
+        with self._poll_unobserved(limit_s):
             wait_ready(self, parse_wait(condition), limit_s=limit_s)
 
     def wait_ready(self) -> None:
         """Wait for what the settings say."""
-        with self._poll_unobserved():
-            wait_ready(self, self._started.choose_waits(), limit_s=self._started.ready_limit_s)
+        limit_s = self._started.ready_limit_s
+        with self._poll_unobserved(limit_s):
+            wait_ready(self, self._started.choose_waits(), limit_s=limit_s)
 
     @contextmanager
-    def _poll_unobserved(self) -> Iterator[None]:
-        self._polling.depth = getattr(self._polling, "depth", 0) + 1
+    def _poll_unobserved(self, limit_s: float) -> Iterator[None]:
+        outer = getattr(self._polling, "deadlines", ())
+        self._polling.deadlines = (*outer, time.monotonic() + limit_s)
         try:
             yield
         finally:
-            self._polling.depth -= 1
+            self._polling.deadlines = outer
 
     def run_wait_strategy(self, strategy: Any) -> None:
         """Wait by a strategy object of testcontainers."""
@@ -284,10 +329,13 @@ class Container:
 
         Raises:
             UsageError: the port is not published.
+            ContainerError: the container has ended.
         """
         state = self._started.state
-        if not state.ports and self._started.settings.ports:
+        if port not in state.ports and port in self._started.settings.ports:
             state = self._started.inspect()
+            if not state.is_running:
+                raise self.explain_ended(state)
         if port not in state.ports:
             published = ", ".join(map(str, state.ports)) or "none"
             raise UsageError(
@@ -308,21 +356,27 @@ class Container:
     def logs(self, *, tail: int | None = None) -> Logs:
         """Give what it wrote since this test began; of each stream at most the last MiB."""
         out, err = self._started.node.engine.read_logs(self.id, tail=tail, since_s=self._since_s)
-        return Logs(out.decode("utf-8", "backslashreplace"), err.decode("utf-8", "backslashreplace"))
+        return Logs(
+            out.decode("utf-8", "backslashreplace"), err.decode("utf-8", "backslashreplace")
+        )
 
-    def read_log_bytes(self) -> tuple[bytes, bytes]:
-        """Give its whole log, stdout and stderr, bounded as `logs`."""
-        return self._started.node.engine.read_logs(self.id)
+    def read_log_bytes(self, *, tail: int) -> tuple[bytes, bytes]:
+        """Give the last lines of its whole log, stdout and stderr, bounded as `logs`."""
+        return self._started.node.engine.read_logs(self.id, tail=tail)
 
     def quote_log(self) -> str:
         """Give the last lines of its log for a message."""
         return quote_log(self._started.node, self.id)
 
+    def explain_ended(self, state: ContainerState) -> MultiarchError:
+        """Say how it ended, with its last words."""
+        return explain_ended(self._started.node, state, self.platform)
+
     def remove(self) -> None:
         """Kill and remove it; safe to call twice."""
         self._started.remove()
 
-    def copy_in(self, source: bytes | str | Path, path: str, *, mode: int | None = None) -> None:
+    def copy_in(self, source: FileSource, path: str, *, mode: int | None = None) -> None:
         """Put content (bytes) or a file or folder of this machine at `path` in the container.
 
         Files keep their mode unless `mode` is given; owner and group are root.
@@ -330,28 +384,43 @@ class Container:
         Raises:
             UsageError: `path` is not absolute, or the source is not there.
         """
-        if not path.startswith("/"):
-            raise UsageError(f"copy_in: {path!r} is not absolute", cure=f"write '/{path}'")
-        self._started.is_touched = True
-        self._started.advance(f"copy_in {path}")
-        self._started.node.engine.put_files(self.id, read_files(source, path, mode=mode))
+        files = read_files(source, path, mode=mode, what="copy_in")
+        self._started.node.engine.put_files(self.id, files)
+        self._started.note_files(files)
 
     def copy_out(self, path: str, destination: str | Path | None = None) -> bytes:
         """Give the content of a file in the container, or unpack a file or folder of it.
 
         With `destination`, a folder of this machine that is made if need be, `path` is put into
         it under its own name; links that lead out of it are refused. Without, `path` is a file,
-        whose content is returned.
+        whose content is returned. A link at `path` itself is followed.
 
         Raises:
             ContainerError: there is no such path, or it is no file and there is no destination.
         """
-        archive = self._started.node.engine.read_archive(self.id, path)
+        check_path(path, what="copy_out")
+        archive = self._started.node.engine.read_archive(self.id, self._follow_links(path))
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            if destination is not None:
+            if destination is None:
+                return _read_only_file(tar, path)
+            try:
                 tar.extractall(destination, filter="data")
-                return b""
-            return _read_only_file(tar, path)
+            except tarfile.FilterError as error:
+                raise ContainerError(
+                    f"copy_out: {path} holds what is not unpacked here: {error}",
+                    cure="copy a folder or file without it, or pack the folder in the container "
+                    "and copy the archive",
+                ) from None
+        return b""
+
+    def _follow_links(self, path: str) -> str:
+        """The engine packs a link as itself; who names one wants what it points to."""
+        for _ in range(_MOST_LINKS):
+            stat = self._started.node.engine.stat_path(self.id, path)
+            if stat is None or not stat.link_target:
+                break
+            path = posixpath.join(posixpath.dirname(path), stat.link_target)
+        return path
 
 
 def _read_only_file(tar: tarfile.TarFile, path: str) -> bytes:
@@ -365,34 +434,11 @@ def _read_only_file(tar: tarfile.TarFile, path: str) -> bytes:
     return content.read()
 
 
-def read_files(
-    source: bytes | str | Path, path: str, *, mode: int | None = None
-) -> tuple[FileToCopy, ...]:
-    """Read what is to be put into a container: content as given, a file, or a folder's files.
-
-    Raises:
-        UsageError: the source is not there.
-    """
-    if isinstance(source, bytes):
-        return (FileToCopy(path=path, content=source, mode=mode or 0o644),)
-    root = Path(source)
-    if root.is_file():
-        return (_read_file(root, path, mode),)
-    if root.is_dir():
-        inside = sorted(each for each in root.rglob("*") if each.is_file())
-        return tuple(
-            _read_file(each, posixpath.join(path, each.relative_to(root).as_posix()), mode)
-            for each in inside
-        )
-    raise UsageError(
-        f"{str(source)!r} is neither a file nor a folder here",
-        cure="give a path of this machine, or the content itself as bytes",
-    )
-
-
-def _read_file(source: Path, path: str, mode: int | None) -> FileToCopy:
-    kept = source.stat().st_mode & 0o7777
-    return FileToCopy(path=path, content=source.read_bytes(), mode=kept if mode is None else mode)
+def _describe_exec(call: Call) -> str:
+    """Describe an exec as far as it decides what the container is like afterwards."""
+    stdin = b"" if call.stdin is None else call.stdin
+    env = tuple(sorted(call.env.items()))
+    return repr((call.argv, env, call.user, call.workdir, hashlib.sha256(stdin).hexdigest()))
 
 
 def describe_waits(waits: tuple[Wait, ...]) -> str:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_multiarch.core.call import RunResult
-from pytest_multiarch.core.errors import EngineError, MultiarchError, WrongArchitectureError
+from pytest_multiarch.core.errors import EngineError, MultiarchError
 from pytest_multiarch.core.execution import Execution, ExecutionKind, explain_unavailable
-from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.core.ports import ContainerSpec, Engine, EngineFacts, Registry
-from pytest_multiarch.core.reference import ImageReference
-from pytest_multiarch.core.variant import ResolvedVariant
 from pytest_multiarch.run.detect import ProbeImage, detect_by_probe, detect_native
-from pytest_multiarch.run.program import Lookup, check_program
+from pytest_multiarch.run.program import Lookup, Program, check_command, find_program
 from pytest_multiarch.run.resolve import PullPolicy, Resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.ports import ContainerSpec, Engine, EngineFacts, Registry
+    from pytest_multiarch.core.reference import ImageReference
+    from pytest_multiarch.core.variant import ResolvedVariant
 
 
 class Watchdog(Protocol):
@@ -72,12 +75,14 @@ class Node:
         self._session_id = session_id
         self._pull = pull
         self._lock = threading.RLock()
+        # Probing takes a while, in which other threads go on using the engine.
+        self._probing = threading.RLock()
         self._engine: Engine | EngineError | None = None
         self._resolver: Resolver | None = None
         self._watchdog: Watchdog | None = None
         self._executions: dict[Platform, Execution] = {}
         self._probe_images: list[ProbeImage] = []
-        self._programs: dict[tuple[str, Platform, Lookup], WrongArchitectureError | None] = {}
+        self._programs: dict[tuple[str, Lookup], Program | None] = {}
 
     @property
     def engine(self) -> Engine:
@@ -89,7 +94,7 @@ class Node:
                 except EngineError as error:
                     self._engine = error
             if isinstance(self._engine, EngineError):
-                raise self._engine
+                raise self._engine.with_traceback(None)
             return self._engine
 
     @property
@@ -114,7 +119,7 @@ class Node:
 
         `soon` are platforms that will be asked for: their probes are loaded along.
         """
-        with self._lock:
+        with self._probing:
             if platform not in self._executions:
                 facts = self.engine.read_facts()
                 self._executions[platform] = detect_native(facts.platform, platform) or self._probe(
@@ -129,8 +134,9 @@ class Node:
             foreign = {p for p in soon if detect_native(facts.platform, p) is None}
             wanted = sorted({platform, *foreign} - {each.platform for each in self._probe_images})
             archive, images = self.tools.build_probe(wanted, self.labels)
-            self._start_watching()
-            self.engine.load_image(archive)
+            if images:
+                self.watch()
+                self.engine.load_image(archive)
             self._probe_images += images
             image = self._find_probe(platform)
         if image is None:
@@ -143,9 +149,7 @@ class Node:
     def _find_probe(self, platform: Platform) -> ProbeImage | None:
         return next((each for each in self._probe_images if each.platform == platform), None)
 
-    def require_execution(
-        self, platform: Platform, *, soon: Iterable[Platform] = ()
-    ) -> Execution:
+    def require_execution(self, platform: Platform, *, soon: Iterable[Platform] = ()) -> Execution:
         """Say how this node executes a platform.
 
         Raises:
@@ -158,38 +162,46 @@ class Node:
 
     def create(self, spec: ContainerSpec) -> str:
         """Create a container that carries the session's labels, watched over from here on."""
-        self._start_watching()
-        return self.engine.create_container(
-            replace(spec, labels={**spec.labels, **self.labels})
-        )
+        self.watch()
+        return self.engine.create_container(replace(spec, labels={**spec.labels, **self.labels}))
 
-    def _start_watching(self) -> None:
+    def watch(self) -> None:
+        """Have the session's things on this node removed even if this process is killed."""
         with self._lock:
             if self._watchdog is None:
                 self._watchdog = self.tools.start_watchdog()
 
     def check_program(self, container_id: str, lookup: Lookup, variant: ResolvedVariant) -> None:
-        """Check the architecture of what is about to run; once per variant and program.
+        """Check the architecture of what is about to run; each program of a variant is read once.
 
         Raises:
             WrongArchitectureError: it is for another architecture.
         """
-        key = (variant.digest, variant.platform, lookup)
-        if key not in self._programs:
-            self._programs[key] = None
-            try:
-                check_program(
-                    self.engine, container_id, lookup, variant.platform,
-                    image=variant.reference.text,
-                )  # fmt: skip
-            except WrongArchitectureError as error:
-                self._programs[key] = error
-            except BaseException:
-                del self._programs[key]
-                raise
-        found = self._programs[key]
-        if found is not None:
-            raise found
+
+        def find(word: str) -> Program | None:
+            return self._find_program(container_id, replace(lookup, words=(word,)), variant)
+
+        check_command(find, lookup, variant.platform, image=variant.reference.text)
+
+    def _find_program(
+        self, container_id: str, lookup: Lookup, variant: ResolvedVariant
+    ) -> Program | None:
+        key = (variant.digest, replace(lookup, entrypoint_size=0, is_fresh=True))
+        if key in self._programs:
+            return self._programs[key]
+        program = find_program(self.engine, container_id, lookup.words[0], lookup)
+        # What is missing in a container that has run may have been there, or may yet come.
+        if program is not None or lookup.is_fresh:
+            self._programs[key] = program
+        return program
+
+    def remove_quietly(self, container_id: str) -> None:
+        """Remove a container on the way out of an error, which is not to be hidden by another.
+
+        What cannot be removed now is swept by its label at the end of the session.
+        """
+        with contextlib.suppress(MultiarchError):
+            self.engine.remove_container(container_id)
 
     def close(self) -> None:
         """Remove everything that the session has on this node, and let the engine go.
@@ -208,21 +220,3 @@ class Node:
                 watchdog.stop()
         finally:
             engine.close()
-
-
-def explain_exec_format(result: RunResult, platform: Platform) -> MultiarchError | None:
-    """Recognize the kernel's refusal of a program; the engine reports it as plain output.
-
-    runc exits with 1 (before 1.2) or 255, and tini with 1; the text is on stderr.
-    """
-    text = result.err.head[:2000].decode("utf-8", "replace").lower()
-    if result.exit_code not in (1, 126, 255) or "exec format error" not in text:
-        return None
-    if not text.startswith(("exec ", "standard_init_linux", "[fatal tini", "{\"msg\":\"exec")):
-        return None
-    return WrongArchitectureError(
-        f"{platform}: the kernel refused the program: {text.strip()}",
-        cure="its ELF header, if it has one, is right: it is a script without a #! line, an empty "
-        "or truncated file, or the node's emulator was taken away during the run "
-        "(docker run --privileged --rm tonistiigi/binfmt shows what is registered)",
-    )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.call import OUTPUT_LIMIT, Output
-from pytest_multiarch.core.ports import Attachment, StreamName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_multiarch.core.ports import Attachment, StreamName
 
 
 class OutputCollector:

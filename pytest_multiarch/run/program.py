@@ -1,4 +1,4 @@
-"""The program that is about to run: found as the runtime finds it, its ELF header checked.
+"""The programs that are about to run: found as the runtime finds them, their ELF headers checked.
 
 On an amd64 machine an amd64 program in an arm64 entry runs natively and passes every test; only
 its header tells.
@@ -7,28 +7,46 @@ its header tells.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.elf import parse_elf_header, parse_shebang
-from pytest_multiarch.core.errors import WrongArchitectureError
-from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.core.ports import Engine
-from pytest_multiarch.core.variant import ResolvedVariant
+from pytest_multiarch.core.elf import ElfHeader, parse_elf_header, parse_shebang
+from pytest_multiarch.core.errors import (
+    ContainerError,
+    EngineError,
+    EngineGoneError,
+    WrongArchitectureError,
+)
+from pytest_multiarch.run.command import find_env_program, find_started
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.ports import Engine, PathStat
+    from pytest_multiarch.core.variant import ResolvedVariant
 
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _HEAD_SIZE = 256
 _MOST_LINKS = 40
 _MOST_INTERPRETERS = 4
+_MOST_COMMANDS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """Where a program's name is looked up: its words, PATH and working directory."""
+    """A command, and where its programs are looked up.
+
+    The first `entrypoint_size` of `words` are the entrypoint. `files` digests what was put into
+    the container; `is_fresh`: nothing else has changed in it since it was created.
+    """
 
     words: tuple[str, ...]
     path: str
     workdir: str
+    entrypoint_size: int = 0
+    files: str = ""
+    is_fresh: bool = True
 
     @classmethod
     def in_variant(
@@ -37,39 +55,73 @@ class Lookup:
         """Look words up as in a container of the variant; PATH and folder may be overridden."""
         own = next((e[5:] for e in variant.config.env if e.startswith("PATH=")), "")
         return cls(
-            words=tuple(words[:2]),
+            words=tuple(words),
             path=path or own or _DEFAULT_PATH,
-            workdir=workdir or variant.config.workdir or "/",
+            workdir=posixpath.join("/", variant.config.workdir, workdir),
         )
 
 
-def check_program(
-    engine: Engine, container_id: str, lookup: Lookup, platform: Platform, *, image: str
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A program of an image: it and its interpreters, as far as they are ELF files, by path."""
+
+    is_script: bool
+    headers: tuple[tuple[str, ElfHeader], ...]
+
+
+def check_command(
+    find: Callable[[str], Program | None], lookup: Lookup, platform: Platform, *, image: str
 ) -> None:
-    """Check every program that a command starts with: the first word, and its interpreters.
+    """Check every program that a command starts with; `find` looks a word up.
 
     A program that is not found passes here: the engine says it better when it starts it.
 
     Raises:
         WrongArchitectureError: one of them is an ELF file for another architecture.
     """
-    finder = _Finder(engine, container_id, lookup)
-    for path, head in finder.walk():
-        header = parse_elf_header(head)
-        if header is None or header.fits(platform) or _runs_anyway(header.architecture, platform):
-            continue
-        raise WrongArchitectureError(
-            f"{image}: the variant for {platform} holds a program for another architecture: "
-            f"{path} is {header.label}",
-            cure=f"build that file for {platform} (a COPY from the host or a base image pinned to "
-            "one platform is the usual cause); it may run here by accident, and will not on "
-            f"{platform} hardware",
-        )
+    words, entrypoint_size = lookup.words, lookup.entrypoint_size
+    for _ in range(_MOST_COMMANDS):
+        program = find(words[0]) if words and words[0] else None
+        if program is None:
+            return
+        for path, header in program.headers:
+            if not header.fits(platform) and not _runs_anyway(header.architecture, platform):
+                raise _refuse(image, platform, path, header)
+        started = find_started(words)
+        if not started and program.is_script:
+            # An entrypoint script almost always ends in `exec "$@"`.
+            started = words[entrypoint_size:] if entrypoint_size > 0 else ()
+        is_rest = words[len(words) - len(started) :] == started
+        entrypoint_size = entrypoint_size - len(words) + len(started) if is_rest else 0
+        words = started
+
+
+def _refuse(image: str, platform: Platform, path: str, header: ElfHeader) -> WrongArchitectureError:
+    return WrongArchitectureError(
+        f"{image}: the variant for {platform} holds a program for another architecture: "
+        f"{path} is {header.label}",
+        cure=f"build that file for {platform} (a COPY from the host or a base image pinned to "
+        "one platform is the usual cause); it may run here by accident, and will not on "
+        f"{platform} hardware",
+    )
 
 
 def _runs_anyway(architecture: str, platform: Platform) -> bool:
     """Every amd64 CPU and kernel runs 386 programs; of other pairs that is not true."""
     return architecture == "386" and platform.architecture == "amd64"
+
+
+def find_program(engine: Engine, container_id: str, word: str, lookup: Lookup) -> Program | None:
+    """Look a program up in a container, and read it and its interpreters; None if not found."""
+    finder = _Finder(engine, container_id, replace(lookup, words=(word,)))
+    found = list(finder.walk())
+    if not found:
+        return None
+    headers = ((path, parse_elf_header(head)) for path, head in found)
+    return Program(
+        is_script=bool(parse_shebang(found[0][1])),
+        headers=tuple((path, header) for path, header in headers if header is not None),
+    )
 
 
 class _Finder:
@@ -80,29 +132,30 @@ class _Finder:
 
     def walk(self) -> Iterator[tuple[str, bytes]]:
         """Give path and first bytes of the program, then of its interpreters."""
-        words = self._lookup.words
-        is_script = False
+        word = self._lookup.words[0]
         for _ in range(_MOST_INTERPRETERS):
-            path = self._find(words[0]) if words and words[0] else None
-            if path is None:
-                break
-            head = self._engine.read_head(self._id, path, size=_HEAD_SIZE)
-            yield path, head
-            words = parse_shebang(head)
+            found = self._read(word)
+            if found is None:
+                return
+            yield found
+            words = parse_shebang(found[1])
             if not words:
-                break
-            is_script = True
-            if posixpath.basename(words[0]) == "env" and len(words) > 1:
-                yield from self._read(words[0])
-                words = tuple(words[1].removeprefix("-S ").split()[:1])
-        if is_script and len(self._lookup.words) > 1:
-            # An entrypoint script almost always ends in `exec "$@"`.
-            yield from self._read(self._lookup.words[1])
+                return
+            word = words[0]
+            if posixpath.basename(word) == "env" and len(words) > 1:
+                env = self._read(word)
+                if env is not None:
+                    yield env
+                word = find_env_program(words[1])
 
-    def _read(self, word: str) -> Iterator[tuple[str, bytes]]:
+    def _read(self, word: str) -> tuple[str, bytes] | None:
         path = self._find(word) if word else None
-        if path is not None:
-            yield path, self._engine.read_head(self._id, path, size=_HEAD_SIZE)
+        if path is None:
+            return None
+        try:
+            return path, self._engine.read_head(self._id, path, size=_HEAD_SIZE)
+        except ContainerError:
+            return None  # no regular file
 
     def _find(self, word: str) -> str | None:
         if "/" in word:
@@ -115,10 +168,18 @@ class _Finder:
 
     def _follow(self, path: str) -> str | None:
         for _ in range(_MOST_LINKS):
-            stat = self._engine.stat_path(self._id, path)
+            stat = self._stat(path)
             if stat is None or stat.is_directory:
                 return None
             if not stat.link_target:
                 return path if stat.mode & 0o111 else None
             path = posixpath.join(posixpath.dirname(path), stat.link_target)
         return None
+
+    def _stat(self, path: str) -> PathStat | None:
+        try:
+            return self._engine.stat_path(self._id, path)
+        except EngineGoneError:
+            raise
+        except EngineError:
+            return None  # a loop of links, a file taken for a folder: engines answer 500

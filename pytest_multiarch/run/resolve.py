@@ -8,23 +8,30 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_multiarch.core.errors import (
     EngineError,
+    EngineGoneError,
+    ImageAccessError,
     ImageError,
     ImageNotFoundError,
+    MultiarchError,
     PlatformMissingError,
     WrongArchitectureError,
 )
 from pytest_multiarch.core.index import ImageConfig, ImageIndex, parse_image_config
-from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.core.ports import Engine, LocalImage, Registry
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.core.variant import ResolvedVariant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.ports import Engine, LocalImage, Registry
 
 
 class PullPolicy(Enum):
@@ -42,6 +49,8 @@ class _Source:
     reference: ImageReference
     local: LocalImage | None
     remote: ImageIndex | None
+    problem: str = ""
+    """Why the registry could not tell of the other platforms of a local image."""
 
 
 class Resolver:
@@ -62,7 +71,7 @@ class Resolver:
         self._lock = threading.RLock()
         self._registry: Registry | None = None
         self._sources: dict[str, _Source] = {}
-        self._variants: dict[tuple[str, Platform], ResolvedVariant | ImageError] = {}
+        self._variants: dict[tuple[str, Platform], ResolvedVariant | MultiarchError] = {}
 
     def resolve(self, reference: ImageReference, platform: Platform) -> ResolvedVariant:
         """Give the platform's variant, on the node and checked.
@@ -70,17 +79,22 @@ class Resolver:
         Raises:
             ImageError: there is no such image or variant, or it is not what its entry says;
                 the same error again each time it is asked for.
+            EngineError: the engine refuses, or the registry cannot be reached; remembered too,
+                since each attempt may take its whole deadline.
+            EngineGoneError: the engine stopped answering; it is asked again next time.
         """
         key = (reference.text, platform)
         with self._lock:
             if key not in self._variants:
                 try:
                     self._variants[key] = self._resolve(self._find_source(reference), platform)
-                except ImageError as error:
+                except EngineGoneError:
+                    raise
+                except MultiarchError as error:
                     self._variants[key] = error
             found = self._variants[key]
-        if isinstance(found, ImageError):
-            raise found
+        if isinstance(found, MultiarchError):
+            raise found.with_traceback(None)
         return found
 
     def _find_source(self, reference: ImageReference) -> _Source:
@@ -93,9 +107,8 @@ class Resolver:
         if self._pull is not PullPolicy.ALWAYS or reference.is_local_id:
             local = self._engine.find_image(reference.text)
         if local is not None:
-            return _Source(
-                reference=reference, local=local, remote=self._find_origin(reference, local)
-            )
+            remote, problem = self._find_origin(reference, local)
+            return _Source(reference=reference, local=local, remote=remote, problem=problem)
         if self._pull is PullPolicy.NEVER or reference.is_local_id:
             raise ImageNotFoundError(
                 f"{reference} is not on {self._engine.address}",
@@ -104,18 +117,25 @@ class Resolver:
             )
         return _Source(reference=reference, local=None, remote=self._read_remote(reference))
 
-    def _find_origin(self, reference: ImageReference, local: LocalImage) -> ImageIndex | None:
-        """Find the index that a classic store's single variant came from, if it was pulled."""
-        if local.index is not None or self._pull is PullPolicy.NEVER:
-            return None
+    def _find_origin(
+        self, reference: ImageReference, local: LocalImage
+    ) -> tuple[ImageIndex | None, str]:
+        """Find the index that a classic store's single variant came from, if it was pulled.
+
+        Else say why not; the image's own platform still runs, from the store.
+        """
+        if local.index is not None:
+            return None, ""
+        if self._pull is PullPolicy.NEVER:
+            return None, "--multiarch-pull=never"
         for pin in local.repo_digests:
             origin = ImageReference.parse(pin)
             if (origin.registry, origin.repository) == (reference.registry, reference.repository):
                 try:
-                    return self.registry.read_index(origin)
-                except (ImageError, EngineError):
-                    return None  # its own platform still runs, from the store
-        return None
+                    return self.registry.read_index(origin), ""
+                except (ImageError, EngineError) as error:
+                    return None, error.headline
+        return None, "it was built or loaded here, so that no registry has the rest"
 
     def _read_remote(self, reference: ImageReference) -> ImageIndex:
         try:
@@ -137,10 +157,10 @@ class Resolver:
     def _resolve(self, source: _Source, platform: Platform) -> ResolvedVariant:
         if source.remote is not None:
             return self._resolve_remote(source.reference, source.remote, platform)
-        assert source.local is not None
-        if source.local.index is None:
-            return _resolve_single(source.reference, source.local, platform)
-        return self._resolve_in_store(source.reference, source.local, source.local.index, platform)
+        local = cast("LocalImage", source.local)  # a source has the one or the other
+        if local.index is None:
+            return _resolve_single(source.reference, local, platform, problem=source.problem)
+        return self._resolve_in_store(source.reference, local, local.index, platform)
 
     def _resolve_remote(
         self, reference: ImageReference, index: ImageIndex, platform: Platform
@@ -185,38 +205,71 @@ class Resolver:
         entry = index.select(platform, reference=reference.text)
         if platform not in local.available:
             return self._complete_from_registry(reference, index, platform)
-        blobs = self._engine.read_image_blobs(local.id, [entry.digest])
-        config_digest = str(json.loads(blobs[entry.digest])["config"]["digest"])
-        blobs = self._engine.read_image_blobs(local.id, [config_digest])
-        config = parse_image_config(json.loads(blobs[config_digest]), digest=config_digest)
+        config = self._engine.read_variant_config(local.id, platform)
+        if config is None:
+            config = self._export_config(reference, local, entry.digest)
         _check_config(reference, platform, config)
         return ResolvedVariant(
             reference=reference,
             platform=platform,
             kind="manifest",
             digest=entry.digest,
-            config_digest=config_digest,
+            config_digest=config.digest,
             config=config,
             create_image=local.id,
             create_platform=platform,
         )
 
+    def _export_config(
+        self, reference: ImageReference, local: LocalImage, manifest_digest: str
+    ) -> ImageConfig:
+        manifest = self._read_exported(reference, local, manifest_digest)
+        digest = str(manifest["config"]["digest"])
+        return parse_image_config(self._read_exported(reference, local, digest), digest=digest)
+
+    def _read_exported(
+        self, reference: ImageReference, local: LocalImage, digest: str
+    ) -> dict[str, Any]:
+        blobs = self._engine.read_image_blobs(local.id, [digest])
+        if digest not in blobs:
+            raise ImageError(
+                f"{reference}: {self._engine.address} does not export {digest}, which its index "
+                "names",
+                cure="pull or load the image again",
+            )
+        document: dict[str, Any] = json.loads(blobs[digest])
+        return document
+
     def _complete_from_registry(
         self, reference: ImageReference, index: ImageIndex, platform: Platform
     ) -> ResolvedVariant:
         """The tag was pulled for other platforms: fetch this one from the same index."""
+        if self._pull is PullPolicy.NEVER or reference.is_local_id:
+            reason = (
+                "an id says no registry to get it from"
+                if reference.is_local_id
+                else "pulling is not allowed (--multiarch-pull=never)"
+            )
+            raise self._explain_absent(reference, platform, reason)
         try:
             return self._resolve_remote(reference, index, platform)
-        except ImageNotFoundError as error:
-            raise PlatformMissingError(
-                f"{reference} on {self._engine.address} lists {platform} but does not hold it, "
-                f"and its registry has it no more: {error.what}",
-                cure=f"docker pull --platform {platform} {reference}, or build it again",
-            ) from None
+        except (ImageNotFoundError, ImageAccessError) as error:
+            raise self._explain_absent(reference, platform, error.what) from None
+
+    def _explain_absent(
+        self, reference: ImageReference, platform: Platform, reason: str
+    ) -> PlatformMissingError:
+        pull = (
+            "" if reference.is_local_id else f"docker pull --platform {platform} {reference}, or "
+        )
+        return PlatformMissingError(
+            f"{reference} on {self._engine.address} lists {platform} but lacks it: {reason}",
+            cure=f"{pull}build it again for {platform} too",
+        )
 
 
 def _resolve_single(
-    reference: ImageReference, local: LocalImage, platform: Platform
+    reference: ImageReference, local: LocalImage, platform: Platform, *, problem: str
 ) -> ResolvedVariant:
     config = local.config
     if config is None:
@@ -224,7 +277,8 @@ def _resolve_single(
     if config.platform != platform:
         raise PlatformMissingError(
             f"{reference} on this engine is for {config.platform} only; there is no {platform}: "
-            "the classic image store keeps one platform under a name, and no registry has the rest",
+            "the classic image store keeps one platform under a name, and the others cannot be "
+            f"had: {problem}",
             cure="turn on Docker's containerd image store and build with docker buildx build "
             "--platform ... --load, or push the image to a registry",
         )
@@ -245,5 +299,6 @@ def _check_config(reference: ImageReference, platform: Platform, config: ImageCo
         raise WrongArchitectureError(
             f"{reference}: the entry for {platform} holds an image that says it is for "
             f"{config.platform}",
-            cure=f"rebuild that entry; docker buildx imagetools inspect {reference} shows the index",
+            cure="rebuild that entry; the index is shown by docker buildx imagetools inspect "
+            f"{reference}",
         )

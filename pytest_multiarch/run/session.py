@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.errors import MultiarchError
+from pytest_multiarch.core.errors import EngineGoneError, MultiarchError
 from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.core.reference import ImageReference
-from pytest_multiarch.run.calls import Recorder
+from pytest_multiarch.run.calls import Recorder, digest_files
 from pytest_multiarch.run.container import (
     Container,
     ContainerSettings,
     StartedContainer,
     describe_waits,
 )
-from pytest_multiarch.run.node import Node
+from pytest_multiarch.run.explain import explain_ended
 from pytest_multiarch.run.variant import Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_multiarch.core.reference import ImageReference
+    from pytest_multiarch.run.node import Node
+
+_Key = tuple[str, Platform, tuple[object, ...]]
 
 
 class Session:
@@ -26,9 +33,9 @@ class Session:
         self._node = node
         self._platforms = tuple(platforms)
         self._lock = threading.RLock()
-        self._shared: dict[str, StartedContainer | MultiarchError] = {}
+        self._shared: dict[_Key, StartedContainer | MultiarchError] = {}
 
-    def find_node(self, platform: Platform) -> Node:
+    def find_node(self, platform: Platform) -> Node:  # noqa: ARG002 - all have one node so far
         """Give the node that runs a platform."""
         return self._node
 
@@ -54,38 +61,30 @@ class Session:
         if settings.scope == "session":
             started = self._share(variant, settings)
             return Container(started, recorder=recorder, is_shared=True)
-        started = StartedContainer(variant.node, variant.resolved, variant.execution, settings)
-        started.start()
-        container = Container(started, recorder=recorder)
-        try:
-            container.wait_ready()
-        except BaseException:
-            started.remove()
-            raise
-        return container
+        started = _start(variant, settings)
+        return Container(started, recorder=recorder)
 
     def _share(self, variant: Variant, settings: ContainerSettings) -> StartedContainer:
-        key = repr((variant.digest, str(variant.platform), _describe(settings)))
+        key = (variant.digest, variant.platform, _describe(settings))
         with self._lock:
             if key not in self._shared:
                 try:
-                    self._shared[key] = self._start_shared(variant, settings)
+                    self._shared[key] = _start(variant, settings)
+                except EngineGoneError:
+                    raise
                 except MultiarchError as error:
                     self._shared[key] = error
             found = self._shared[key]
-        if isinstance(found, MultiarchError):
-            raise found
+            if isinstance(found, MultiarchError):
+                raise found.with_traceback(None)
+            state = found.inspect()
+            if not state.is_running:
+                # Said once, to the test that finds it; the next one gets another.
+                del self._shared[key]
+                ended = explain_ended(found.node, state, variant.platform)
+                found.remove()
+                raise ended
         return found
-
-    def _start_shared(self, variant: Variant, settings: ContainerSettings) -> StartedContainer:
-        started = StartedContainer(variant.node, variant.resolved, variant.execution, settings)
-        started.start()
-        try:
-            Container(started, recorder=None).wait_ready()
-        except BaseException:
-            started.remove()
-            raise
-        return started
 
     def close_container(self, container: Container, settings: ContainerSettings) -> None:
         """Remove a test's own container; a shared one stays for the next test."""
@@ -97,10 +96,21 @@ class Session:
         self._node.close()
 
 
+def _start(variant: Variant, settings: ContainerSettings) -> StartedContainer:
+    started = StartedContainer(variant.node, variant.resolved, variant.execution, settings)
+    started.start()
+    try:
+        Container(started, recorder=None).wait_ready()
+    except BaseException:
+        variant.node.remove_quietly(started.id)
+        raise
+    return started
+
+
 def _describe(settings: ContainerSettings) -> tuple[object, ...]:
     call = settings.call
     return (
-        call.argv, call.entrypoint, tuple(call.env.items()), call.user, call.workdir,
-        tuple((each.path, each.mode, each.content) for each in call.files), call.network,
-        call.init, settings.ports, describe_waits(settings.waits),
+        call.argv, call.entrypoint, tuple(sorted(call.env.items())), call.user, call.workdir,
+        digest_files(call.files), tuple(each.mode for each in call.files), call.network, call.init,
+        settings.ports, describe_waits(settings.waits),
     )  # fmt: skip

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_multiarch.core.call import Call, RunResult, check_argv
-from pytest_multiarch.core.errors import UsageError
-from pytest_multiarch.core.execution import Execution
-from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.core.variant import ResolvedVariant
+from pytest_multiarch.run.arguments import (
+    FileSource,
+    check_env,
+    check_stdin,
+    check_timeout,
+    read_files,
+)
 from pytest_multiarch.run.calls import CallSeen, Recorder, run_once
-from pytest_multiarch.run.container import read_files
-from pytest_multiarch.run.node import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_multiarch.core.execution import Execution
+    from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.variant import ResolvedVariant
+    from pytest_multiarch.run.node import Node
 
 T = TypeVar("T")
-FileSource = bytes | str | Path
+__all__ = ["FileSource", "Variant", "check_env"]
 
 
 class Variant:
@@ -96,17 +103,15 @@ class Variant:
             argv=check_argv(argv, what="run"),
             entrypoint=_parse_entrypoint(entrypoint),
             env=check_env(env),
-            stdin=stdin.encode() if isinstance(stdin, str) else stdin,
+            stdin=check_stdin(stdin),
             user=user,
             workdir=workdir,
             files=tuple(
-                file
-                for path, source in (files or {}).items()
-                for file in read_files(source, path)
+                file for path, source in (files or {}).items() for file in read_files(source, path)
             ),
             network=network,
             init=init,
-            timeout_s=timeout,
+            timeout_s=check_timeout(timeout),
         )
         result, known = run_once(self.node, self.resolved, self.execution, call)
         if self._recorder is not None:
@@ -133,6 +138,7 @@ class Variant:
 
         Only the class's own methods are used; what it does is not observed.
         """
+        self.node.watch()
         with self.node.tools.open_testcontainer(
             self.node, self.resolved, factory, args, kwargs
         ) as container:
@@ -142,19 +148,4 @@ class Variant:
 def _parse_entrypoint(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
     if value is None:
         return None
-    return (value,) if isinstance(value, str) else tuple(value)
-
-
-def check_env(env: Mapping[str, str] | None) -> dict[str, str]:
-    """Check environment variables: text to text.
-
-    Raises:
-        UsageError: a name or a value is something else; values are not shown.
-    """
-    for name, value in (env or {}).items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise UsageError(
-                f"env: the value of {name!r} is {type(value).__name__}, not text",
-                cure=f"write env={{{str(name)!r}: str(...)}}",
-            )
-    return dict(env or {})
+    return (value,) if isinstance(value, str) else check_argv(tuple(value), what="entrypoint")

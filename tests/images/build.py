@@ -20,16 +20,23 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 HERE = Path(__file__).resolve().parent
 PACKAGES_SCRIPT = HERE.parents[1] / "scripts" / "debian_packages.py"
+INCLUDES = HERE.parents[1] / "examples" / "image"
 REPOSITORY = "multiarch-test"
+SOURCES_LABEL = "org.pytest-multiarch.test-sources"
 COMPILE_FLAGS = (
     "-mcpu=baseline", "-Os", "-s", "-static", "-nostdlib", "-ffreestanding",
-    "-fno-stack-protector", "-fno-sanitize=all", "-Wall", "-Wextra", "-Werror",
+    "-fno-stack-protector", "-fno-sanitize=all",
+    "-Wall", "-Wextra", "-Werror", "-Wno-unused-function",
 )  # fmt: skip
 
 
@@ -77,16 +84,17 @@ TARGETS = (
 )
 EVERY = tuple(target.platform for target in TARGETS)
 SERVERS = ("linux/amd64", "linux/arm64")
+ODD = ("linux/arm/v7", "linux/386")
 IMAGES = (
     Image(name="sample", context="sample", stage="sample", platforms=EVERY),
     Image(name="entry", context="sample", stage="entry", platforms=EVERY),
     Image(name="scratch", context="sample", stage="scratch-only", platforms=EVERY),
     Image(name="health", context="sample", stage="health", platforms=SERVERS),
-    Image(name="partial", context="sample", stage="sample", platforms=("linux/arm/v7", "linux/386")),
+    Image(name="partial", context="sample", stage="sample", platforms=ODD),
     Image(name="liar", context="sample", stage="liar", platforms=SERVERS),
     Image(name="redis", context="redis", stage=None, platforms=SERVERS),
     Image(name="postgres", context="postgres", stage=None, platforms=SERVERS),
-)  # fmt: skip
+)
 PASSWD = (
     "root:x:0:0:root:/root:/bin/sh\n"
     "postgres:x:999:999:postgres:/var/lib/postgresql:/bin/sh\n"
@@ -115,12 +123,15 @@ def lock(cache: Path) -> Iterator[None]:
         yield
 
 
-def run(argv: Sequence[str | Path], env: Mapping[str, str] | None = None, cwd: Path = HERE) -> str:
+def run(argv: Sequence[str | Path], env: Mapping[str, str] | None = None) -> str:
     """Run a program and return its stdout; raise BuildError with the end of its output."""
-    done = subprocess.run(argv, env=env, cwd=cwd, capture_output=True, text=True, timeout=1800)
+    done = subprocess.run(
+        argv, check=False, env=env, cwd=HERE, capture_output=True, text=True, timeout=1800
+    )
     if done.returncode:
+        command = " ".join(map(str, argv[:4]))
         output = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
-        raise BuildError(f"`{' '.join(map(str, argv[:4]))} ...` ended with {done.returncode}:\n{output}")
+        raise BuildError(f"`{command} ...` ended with {done.returncode}:\n{output}")
     return done.stdout
 
 
@@ -131,7 +142,7 @@ def compile_program(source: Path, zig_target: str, output: Path) -> None:
     """Compile one freestanding C file into a static program, with the `ziglang` package."""
     output.parent.mkdir(parents=True, exist_ok=True)
     zig = [sys.executable, "-m", "ziglang", "cc", "-target", zig_target]
-    run([*zig, *COMPILE_FLAGS, "-o", output, source])
+    run([*zig, *COMPILE_FLAGS, f"-I{INCLUDES}", "-o", output, source])
     output.chmod(0o755)
 
 
@@ -152,9 +163,9 @@ def unpack_packages(cache: Path, target: Target, packages: Sequence[str], server
 def write_userland(cache: Path, target: Target, root: Path) -> None:
     """Put busybox with a link per applet, a user database and /tmp into `root`."""
     unpacked = unpack_packages(cache, target, ["busybox-static"], server=False)
-    programs = [path for path in (unpacked / "usr/bin/busybox", unpacked / "bin/busybox") if path.exists()]
+    program = unpacked / "usr/bin/busybox"
     (root / "bin").mkdir(parents=True, exist_ok=True)
-    shutil.copy(programs[0], root / "bin/busybox")
+    shutil.copy(program if program.exists() else unpacked / "bin/busybox", root / "bin/busybox")
     for applet in (HERE / "applets.txt").read_text().split():
         (root / "bin" / applet).symlink_to("busybox")
     for folder in ("etc", "root", "tmp"):
@@ -167,9 +178,12 @@ def write_userland(cache: Path, target: Target, root: Path) -> None:
 def write_sample(cache: Path, context: Path) -> None:
     """Write the context of the sample images: program and userland of every platform."""
     shutil.copy(HERE / "sample/Dockerfile", context)
-    for target in TARGETS:
+
+    def write_platform(target: Target) -> None:
         write_userland(cache, target, context / target.folder)
         compile_program(HERE / "sample/app.c", target.zig, context / target.folder / "bin/app")
+
+    write_each(write_platform, TARGETS)
 
 
 def write_server(cache: Path, context: Path) -> None:
@@ -178,37 +192,67 @@ def write_server(cache: Path, context: Path) -> None:
     for file in (HERE / name).iterdir():
         shutil.copy(file, context)
     (context / "empty").mkdir()
-    for target in TARGETS:
-        if target.platform not in SERVERS:
-            continue
+
+    def write_platform(target: Target) -> None:
         unpacked = unpack_packages(cache, target, SERVER_PACKAGES[name], server=True)
-        root = context / target.folder
         dropped = shutil.ignore_patterns("doc", "man", "locale", "lintian", ".unpacked")
-        shutil.copytree(unpacked, root, symlinks=True, ignore=dropped)
-        write_userland(cache, target, root)
+        shutil.copytree(unpacked, context / target.folder, symlinks=True, ignore=dropped)
+        write_userland(cache, target, context / target.folder)
+
+    write_each(write_platform, [target for target in TARGETS if target.platform in SERVERS])
+
+
+def write_each(write: Callable[[Target], None], targets: Sequence[Target]) -> None:
+    """Call `write` for several platforms at once, and raise what any of them raises."""
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, targets))
 
 
 def digest_sources(name: str) -> str:
     """Return a digest of everything in this folder that a context is made from."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
-    for file in [HERE / "applets.txt", *sorted((HERE / name).iterdir())]:
+    for file in [HERE / "applets.txt", INCLUDES / "linux.h", *sorted((HERE / name).iterdir())]:
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def provide_context(cache: Path, name: str) -> Path:
     """Return the build context of a family of images, made again only if its sources changed."""
-    context = cache / "contexts" / digest_sources(name) / name
-    if not (context.parent / f"{name}.complete").exists():
-        shutil.rmtree(context.parent, ignore_errors=True)
+    context, stamp = cache / "contexts" / name, cache / "contexts" / f"{name}.digest"
+    if not (stamp.exists() and stamp.read_text() == digest_sources(name)):
+        stamp.unlink(missing_ok=True)
+        shutil.rmtree(context, ignore_errors=True)
         context.mkdir(parents=True)
         write = write_sample if name == "sample" else write_server
         write(cache, context)
-        (context.parent / f"{name}.complete").touch()
+        stamp.write_text(digest_sources(name))
     return context
 
 
 # --- builds -------------------------------------------------------------------------------------
+
+
+def describe_build(
+    image: Image, context: Path, platforms: Sequence[str], registry: str | None
+) -> dict[str, Any]:
+    """Return what `docker buildx bake` is to do for an image."""
+    described = repr((image, digest_sources(image.context), platforms))
+    target: dict[str, Any] = {
+        "context": str(context),
+        "platforms": list(platforms),
+        "tags": [f"{registry}/{image.reference}" if registry else image.reference],
+        "output": ["type=registry" if registry else "type=docker"],
+        "labels": {SOURCES_LABEL: hashlib.sha256(described.encode()).hexdigest()[:16]},
+    }
+    return {**target, "target": image.stage} if image.stage else target
+
+
+def is_built(target: Mapping[str, Any], docker: str, environment: Mapping[str, str]) -> bool:
+    """Tell whether the engine has the image as it would be built now."""
+    command = [docker, "image", "inspect", "--format", "{{json .Config.Labels}}", target["tags"][0]]
+    done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
+    labels = (json.loads(done.stdout) if done.returncode == 0 else None) or {}
+    return bool(labels.get(SOURCES_LABEL) == target["labels"][SOURCES_LABEL])
 
 
 def build_images(
@@ -222,31 +266,31 @@ def build_images(
     """Build images (all, if none is named) into an engine, or into `registry`.
 
     `environment` is that of the docker command (DOCKER_HOST, DOCKER_CONFIG). Returns the
-    references by name; an image with none of the wanted platforms is left out.
+    references by name; an image with none of the wanted platforms is left out. What an engine has
+    already is not built again, so that its digest stays.
     """
     unknown = set(names) - {image.name for image in IMAGES}
     if unknown:
         known = ", ".join(image.name for image in IMAGES)
         raise BuildError(f"Unknown image {', '.join(sorted(unknown))}; there are {known}.")
-    references, targets, cache = {}, {}, find_cache()
+    targets, cache = {}, find_cache()
     with lock(cache):
         for image in IMAGES:
             chosen = [platform for platform in image.platforms if platform in platforms]
-            if not chosen or (names and image.name not in names):
-                continue
-            references[image.name] = f"{registry}/{image.reference}" if registry else image.reference
-            targets[image.name] = {
-                "context": str(provide_context(cache, image.context)),
-                "platforms": chosen,
-                "tags": [references[image.name]],
-                "output": ["type=registry" if registry else "type=docker"],
-                **({"target": image.stage} if image.stage else {}),
-            }
-        plan = cache / "docker-bake.json"
-        plan.write_text(json.dumps({"target": targets}, indent=2))
-        bake = [docker, "buildx", "bake", "--allow=fs.read=*", "--progress=plain", "-f", plan]
-        run([*bake, *targets], env=environment)
-    return references
+            if chosen and (not names or image.name in names):
+                context = provide_context(cache, image.context)
+                targets[image.name] = describe_build(image, context, chosen, registry)
+        missing = [
+            name
+            for name, target in targets.items()
+            if registry or not is_built(target, docker, environment)
+        ]
+        if missing:
+            plan = cache / "docker-bake.json"
+            plan.write_text(json.dumps({"target": targets}, indent=2))
+            bake = [docker, "buildx", "bake", "--allow=fs.read=*", "--progress=plain"]
+            run([*bake, "-f", str(plan), *missing], env=environment)
+    return {name: target["tags"][0] for name, target in targets.items()}
 
 
 def main() -> int:

@@ -9,12 +9,6 @@ static void flood(long megabytes) {
     for (long written = 0; written < megabytes * 16; written++) write_all(1, block, sizeof block);
 }
 
-static void copy_stdin(void) {
-    long count;
-    while ((count = call(SYS_read, 0, (long)block, sizeof block)) > 0)
-        write_all(1, block, (size)count);
-}
-
 static void print_arguments(int argc, char **argv) {
     for (int i = 2; i < argc; i++) {
         print(argv[i]);
@@ -51,7 +45,7 @@ int run(int argc, char **argv) {
     else if (is_equal(what, "endian")) print_endianness();
     else if (is_equal(what, "wordsize")) print(sizeof(long) == 8 ? "64\n" : "32\n");
     else if (is_equal(what, "args")) print_arguments(argc, argv);
-    else if (is_equal(what, "cat")) copy_stdin();
+    else if (is_equal(what, "cat")) copy_stream(0);
     else if (is_equal(what, "bytes")) print_bytes();
     else if (is_equal(what, "flood")) flood(number);
     else if (is_equal(what, "sleep")) sleep_s(number);

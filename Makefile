@@ -1,0 +1,53 @@
+# make demo   see it work: a sample image for several platforms, a passing group, a divergence
+# make test   linters, types and every test, against a real Docker engine
+#
+# Both use the Docker that is there. Without one, on Debian or Ubuntu as root, they bring up a
+# private one and take it down afterwards; `scripts/engine` says what that changes.
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
+	&& echo $$python && break; done)
+# `make test ARGS="-n 4 -k parity"`
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+OLDEST_VENV := .venv-oldest-pytest
+# With MULTIARCH_REQUIRE_ALL set, every engine is brought up and no test is left out.
+REQUIRE := $(if $(MULTIARCH_REQUIRE_ALL),--require)
+
+.PHONY: demo test lint test-oldest-pytest clean
+
+demo: $(VENV)/installed
+	@echo '=== An engine: your Docker if there is one, else a private one'
+	@$(BIN)/python scripts/engine run $(BIN)/python scripts/demo
+
+test: lint
+	$(BIN)/python scripts/engine run --all $(REQUIRE) $(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check . scripts/engine scripts/demo
+	$(BIN)/ruff format --check . scripts/engine scripts/demo
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The same tests with the oldest pytest that is supported.
+test-oldest-pytest: $(OLDEST_VENV)/installed
+	$(OLDEST_VENV)/bin/python scripts/engine run --all $(REQUIRE) \
+		$(OLDEST_VENV)/bin/python -m pytest $(ARGS)
+
+$(VENV)/installed: pyproject.toml hatch_build.py
+	$(call make-environment,$(VENV),-e '.[dev]')
+
+$(OLDEST_VENV)/installed: pyproject.toml hatch_build.py
+	$(call make-environment,$(OLDEST_VENV),-e '.[dev]' 'pytest==8.4.*')
+
+define make-environment
+@test -n "$(PYTHON)" || { echo 'Python 3.10 or newer is needed; PYTHON=... names one.'; exit 1; }
+@echo '=== The environment: $(1), with $(PYTHON)'
+test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+$(1)/bin/python -m pip install --quiet $(2)
+@touch $@
+endef
+
+clean:
+	rm -rf $(VENV) $(OLDEST_VENV) dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

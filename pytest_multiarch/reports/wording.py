@@ -1,0 +1,83 @@
+"""One-line wordings of members and verdicts, for summaries and messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pytest_multiarch.core.member import Member, Outcome
+from pytest_multiarch.core.parity import Difference, Verdict, VerdictKind
+from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.reports.diff import clean, cut
+
+KIND_WORDS = {
+    VerdictKind.DIVERGED: "diverged",
+    VerdictKind.FAILED_APART: "failed on some platforms",
+    VerdictKind.FAILED: "failed on all platforms",
+    VerdictKind.NOT_COMPARED: "not compared",
+    VerdictKind.ONE_PLATFORM: "declared for one platform only",
+    VerdictKind.EQUAL: "equal",
+}
+"""The words for verdicts, in the order in which a summary has them."""
+
+_OUTCOME_WORDS = {
+    Outcome.SKIPPED: "was skipped",
+    Outcome.XFAILED: "failed as expected",
+    Outcome.NOT_RUN: "did not run",
+    Outcome.CRASHED: "crashed its worker",
+    Outcome.ERROR: "had an error",
+}
+_PART_WORDS = {"exit": "exit code", "value": "value", "calls": "number of calls"}
+
+
+def name_platforms(platforms: Iterable[Platform]) -> str:
+    """List platforms."""
+    return ", ".join(map(str, platforms))
+
+
+def name_member(member: Member) -> str:
+    """Name a member by its platform and how that was executed."""
+    return f"{member.platform} ({member.execution})" if member.execution else str(member.platform)
+
+
+def name_difference(difference: Difference) -> str:
+    """Name what differed: `stdout of "app char"`."""
+    label = difference.label
+    if difference.kind != "check":
+        label = label.removeprefix(f"{difference.kind}: ")
+    part = _PART_WORDS.get(difference.part, difference.part)
+    number = f", call {difference.number}" if difference.number > 1 else ""
+    if difference.part == "calls":
+        part, number = "number of calls", ""
+    return f'{part} of "{cut(clean(label), 120)}"{number}'
+
+
+def describe_member_outcome(member: Member) -> str:
+    """Say how a member ended, with its reason."""
+    reason = f": {cut(clean(member.reason), 200)}" if member.reason else ""
+    return f"{member.platform} {_OUTCOME_WORDS.get(member.outcome, member.outcome.value)}{reason}"
+
+
+def describe_not_compared(verdict: Verdict) -> str:
+    """Say in one line why a group was not compared."""
+    return f"{clean(verdict.group)}: {explain_not_compared(verdict)}"
+
+
+def explain_not_compared(verdict: Verdict) -> str:
+    """Say why nothing of a group was compared."""
+    if verdict.kind is VerdictKind.ONE_PLATFORM:
+        return f"declared for {name_platforms(verdict.declared)} only"
+    whys = []
+    if verdict.not_selected:
+        whys.append(f"{name_platforms(verdict.not_selected)} not selected")
+    whys += [describe_member_outcome(m) for m in verdict.members if not m.outcome.is_comparable]
+    known = {m.platform for m in verdict.members} | set(verdict.not_selected)
+    missing = [each for each in verdict.declared if each not in known]
+    whys += [f"{name_platforms(missing)} did not run"] if missing else []
+    return "; ".join([*whys, *map(clean, verdict.notes)])
+
+
+def describe_failed_apart(verdict: Verdict) -> str:
+    """Say in one line where a test passed and where it failed."""
+    passed = ", ".join(name_member(m) for m in verdict.members if m.outcome.is_comparable)
+    failed = ", ".join(name_member(m) for m in verdict.members if m.outcome.is_failure)
+    return f"{clean(verdict.group)}: passed on {passed}; failed on {failed}"

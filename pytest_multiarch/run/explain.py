@@ -1,0 +1,96 @@
+"""What a container's failure means: its last words, and the kernel's refusals among them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pytest_multiarch.core.errors import (
+    ContainerError,
+    EngineGoneError,
+    MultiarchError,
+    WrongArchitectureError,
+)
+
+if TYPE_CHECKING:
+    from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.ports import ContainerState
+    from pytest_multiarch.run.node import Node
+
+_LINES = 20
+_WIDTH = 500
+# The engine reports the kernel's refusal as plain output, with exit code 1 (runc before 1.2,
+# tini), 126 or 255: runc, older runc, tini (`init=True`), crun.
+_EXEC_FORMAT = re.compile(
+    rb"(exec [^\n]*: exec format error"
+    rb"|standard_init_linux\.go:\d+: exec user process caused[^\n]*exec format error"
+    rb"|\[FATAL tini \(\d+\)\] exec [^\n]* failed: Exec format error"
+    rb"|[^\n]*exec container process[^\n]*Exec format error[^\n]*)\s*\Z",
+    re.IGNORECASE,
+)
+_REFUSED_CODES = (1, 126, 255)
+
+
+def explain_exec_format(
+    exit_code: int | None, output: bytes, platform: Platform
+) -> WrongArchitectureError | None:
+    """Recognize the kernel's refusal of a program, from all that a container or exec printed."""
+    if exit_code not in _REFUSED_CODES or len(output) > _WIDTH or not _EXEC_FORMAT.match(output):
+        return None
+    return WrongArchitectureError(
+        f"{platform}: the kernel refused the program: {show_text(output).strip()}",
+        cure="its ELF header, if it has one, is right: it is a script without a #! line, an empty "
+        "or truncated file, or the node's emulator was taken away during the run "
+        "(docker run --privileged --rm tonistiigi/binfmt shows what is registered)",
+    )
+
+
+def explain_ended(node: Node, state: ContainerState, platform: Platform) -> MultiarchError:
+    """Say that a container has ended, though it was to go on: how, and its last words."""
+    out, err = _read_log(node, state.id)
+    refused = explain_exec_format(state.exit_code, out + err, platform)
+    if refused is not None:
+        return refused
+    how = f"with exit code {state.exit_code}" + (f" ({state.error})" if state.error else "")
+    return ContainerError(
+        f"the container has ended {how}{_quote(out, err)}",
+        cure="its command must stay in the foreground; for a program that ends by itself use "
+        "variant.run(...)",
+    )
+
+
+def quote_log(node: Node, container_id: str) -> str:
+    """Give the last lines of a container's log, for a message; empty if they can't be had."""
+    try:
+        return _quote(*_read_log(node, container_id))
+    except MultiarchError:
+        return ""
+
+
+def _read_log(node: Node, container_id: str) -> tuple[bytes, bytes]:
+    try:
+        return node.engine.read_logs(container_id, tail=_LINES)
+    except EngineGoneError:
+        raise
+    except MultiarchError:
+        return b"", b""
+
+
+def _quote(out: bytes, err: bytes) -> str:
+    """Quote both streams, which have no common order."""
+    if not (out + err).strip():
+        return "\nits log is empty"
+    parts = []
+    for name, data in (("stdout", out), ("stderr", err)):
+        lines = [f"  {line[:_WIDTH]}" for line in show_text(data).splitlines()[-_LINES:]]
+        if lines:
+            parts.append(f"\nthe last lines of its {name}:\n" + "\n".join(lines))
+    return "".join(parts)
+
+
+def show_text(data: bytes) -> str:
+    """Make output fit to be shown: undecodable bytes and control characters are spelled out."""
+    text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else f"\\x{ord(each):02x}" for each in text
+    )

@@ -1,0 +1,117 @@
+"""The engines and images that tests run on: private ones of `scripts/engine`, or the user's own.
+
+`needs_engine("main")` marks a test that talks to an engine; "classic", "middle" and "oldest" are
+other versions and stores, "registry" is the registry beside them. With nothing but a user's own
+Docker, tests that need more than `main` are deselected and named at the end, unless
+MULTIARCH_REQUIRE_ALL is set. What is not deselected fails where its engine is not there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from filelock import FileLock
+
+from tests.known_engines import ROOT, KnownEngines, find_engines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REQUIRE_ALL_VARIABLE = "MULTIARCH_REQUIRE_ALL"
+LEFT_OUT = pytest.StashKey[list[str]]()
+
+
+def list_needed_engines(item: pytest.Item) -> list[str]:
+    """Give the names in a test's `needs_engine` marks."""
+    return [name for mark in item.iter_markers("needs_engine") for name in mark.args]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what a user's own Docker does not offer."""
+    needed = {item: list_needed_engines(item) for item in items}
+    if os.environ.get(REQUIRE_ALL_VARIABLE) or not any(needed.values()):
+        return
+    engines = find_engines()
+    if not engines.is_users_own:
+        return
+    left_out = [item for item in items if not all(map(engines.has, needed[item]))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        config.stash[LEFT_OUT] = [item.nodeid for item in left_out]
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Name what was left out."""
+    left_out = config.stash.get(LEFT_OUT, [])
+    if left_out:
+        terminalreporter.section("left out: your Docker is one engine, and has no registry")
+        for node_id in left_out:
+            terminalreporter.write_line(node_id)
+        terminalreporter.write_line("scripts/engine up --all (Debian, Ubuntu) has what they need")
+
+
+@pytest.fixture(scope="session")
+def engines() -> KnownEngines:
+    """All engines that there are."""
+    return find_engines()
+
+
+@pytest.fixture(autouse=True)
+def _require_engines(request: pytest.FixtureRequest) -> None:
+    """Fail a test whose engine is not there."""
+    needed = list_needed_engines(request.node)
+    if not needed:
+        return
+    there: KnownEngines = request.getfixturevalue("engines")
+    missing = [name for name in needed if not there.has(name)]
+    if missing:
+        pytest.fail(
+            f"no engine {', '.join(missing)}; scripts/engine up --all brings them up",
+            pytrace=False,
+        )
+
+
+@pytest.fixture(scope="session")
+def images(engines: KnownEngines, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """The sample images on engine `main`, built if need be: references by short name."""
+    return _build_images(engines, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def registry_images(
+    engines: KnownEngines, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, str]:
+    """The sample images in the registry, pushed if need be: references by short name."""
+    return _build_images(engines, tmp_path_factory, registry=engines.registry)
+
+
+def _build_images(
+    engines: KnownEngines, tmp_path_factory: pytest.TempPathFactory, *, registry: str = ""
+) -> dict[str, str]:
+    """Build once per run, whichever of its workers comes first."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if os.environ.get("PYTEST_XDIST_WORKER") else folder
+    done = shared / f"images{'-registry' if registry else ''}.json"
+    with FileLock(f"{done}.lock"):
+        if not done.exists():
+            push = ["--push", registry] if registry else []
+            command: list[Any] = [sys.executable, ROOT / "tests" / "images" / "build.py", *push]
+            built = subprocess.run(
+                [*command, "--docker", engines.docker],
+                check=False, capture_output=True, text=True, timeout=1800,
+                env=engines.make_environ("main"),
+            )  # fmt: skip
+            if built.returncode:
+                pytest.fail(f"the sample images were not built:\n{built.stderr}", pytrace=False)
+            done.write_text(json.dumps(built.stdout.split()))
+    references = json.loads(done.read_text())
+    return {each.rsplit("/", 1)[1].split(":")[0]: each for each in references}
