@@ -11,7 +11,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
-OLDEST_VENV := .venv-oldest-pytest
+OLDEST_VENV := $(VENV)/oldest-pytest
 # With MULTIARCH_REQUIRE_ALL set, every engine is brought up and no test is left out.
 REQUIRE := $(if $(MULTIARCH_REQUIRE_ALL),--require)
 
@@ -28,6 +28,8 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check . scripts/engine scripts/demo
 	$(BIN)/ruff format --check . scripts/engine scripts/demo
 	$(BIN)/mypy
+	MYPYPATH=scripts $(BIN)/mypy scripts/engine tests/images/build.py
+	MYPYPATH=scripts $(BIN)/mypy scripts/demo
 	$(BIN)/lint-imports
 
 # The same tests with the oldest pytest that is supported.
@@ -50,4 +52,4 @@ $(1)/bin/python -m pip install --quiet $(2)
 endef
 
 clean:
-	rm -rf $(VENV) $(OLDEST_VENV) dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_multiarch.core import wait
+    from pytest_multiarch.core import errors, wait
     from pytest_multiarch.core.call import RunResult
     from pytest_multiarch.core.errors import MultiarchError
     from pytest_multiarch.core.execution import Execution
@@ -29,8 +29,10 @@ __all__ = [
     "Variant",
     "__version__",
     "allow",
+    "errors",
     "wait",
 ]
+_MODULES = ("errors", "wait")
 _HOMES = {
     "Container": "run.container",
     "Execution": "core.execution",
@@ -51,8 +53,8 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version
 
         return version("pytest-multiarch")
-    if name == "wait":
-        return importlib.import_module(f"{__name__}.core.wait")
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.core.{name}")
     if name in _HOMES:
         return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

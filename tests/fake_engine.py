@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import posixpath
 import struct
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_multiarch.core.call import FileToCopy
 from pytest_multiarch.core.errors import (
     ContainerError,
     EngineError,
@@ -33,7 +32,18 @@ from pytest_multiarch.core.ports import (
     StreamName,
 )
 from pytest_multiarch.core.reference import ImageReference
+from pytest_multiarch.run.container import Container, ContainerSettings
 from pytest_multiarch.run.detect import ProbeImage
+from pytest_multiarch.run.node import Node
+from pytest_multiarch.run.resolve import PullPolicy
+from pytest_multiarch.run.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from pytest_multiarch.core.call import FileToCopy
+    from pytest_multiarch.run.calls import Recorder
+    from pytest_multiarch.run.variant import Variant
 
 AMD64 = Platform.parse("linux/amd64")
 ARM64 = Platform.parse("linux/arm64")
@@ -114,7 +124,8 @@ class FakeContainer:
     def is_running(self, now_s: float) -> bool:
         if self.started_at_s is None:
             return False
-        return self.ending.exit_code is None or now_s < self.started_at_s + self.ending.takes_s
+        ends_at_s = self.started_at_s + self.ending.takes_s
+        return self.ending.exit_code is None or now_s < ends_at_s
 
 
 class FakeAttachment:
@@ -136,8 +147,11 @@ class FakeAttachment:
         ending = self._find_ending()
         if self._pieces is None:
             out = self._stdin if ending.echoes_stdin else ending.out
-            self._pieces = [("stdout", out[at : at + 65536]) for at in range(0, len(out), 65536)]
-            self._pieces += [("stderr", ending.err)] if ending.err else []
+            starts = range(0, len(out), 65536)
+            pieces: list[tuple[StreamName, bytes]] = [
+                ("stdout", out[s : s + 65536]) for s in starts
+            ]
+            self._pieces = [*pieces, ("stderr", ending.err)] if ending.err else pieces
             self._ends_at_s = time.monotonic() + ending.takes_s
         if self._pieces:
             return self._pieces.pop(0)
@@ -383,11 +397,15 @@ class FakeEngine:
     def stat_path(self, container_id: str, path: str) -> PathStat | None:
         """Look among the files; folders are what files lie in."""
         self.note("stat_path")
-        files = self._find(container_id).files
+        files, path = self._find(container_id).files, posixpath.normpath(path)
         found = files.get(path)
         if found is None:
             is_folder = any(each.startswith(f"{path.rstrip('/')}/") for each in files)
-            return PathStat(mode=0o755, size=0, link_target="", is_directory=True) if is_folder else None
+            return (
+                PathStat(mode=0o755, size=0, link_target="", is_directory=True)
+                if is_folder
+                else None
+            )
         if isinstance(found, Link):
             return PathStat(mode=0o777, size=1, link_target=found.target, is_directory=False)
         return PathStat(mode=0o755, size=len(found), link_target="", is_directory=False)
@@ -395,7 +413,7 @@ class FakeEngine:
     def read_head(self, container_id: str, path: str, *, size: int) -> bytes:
         """Read a file's first bytes."""
         self.note("read_head")
-        content = self._find(container_id).files[path]
+        content = self._find(container_id).files[posixpath.normpath(path)]
         assert isinstance(content, bytes)
         return content[:size]
 
@@ -411,12 +429,16 @@ class FakeEngine:
     def read_archive(self, container_id: str, path: str) -> bytes:
         """Pack a file, a link or a folder."""
         self.note("read_archive")
-        files = self._find(container_id).files
+        files, path = self._find(container_id).files, posixpath.normpath(path)
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as tar:
             inside = [each for each in files if each == path or each.startswith(f"{path}/")]
             if not inside:
                 raise ContainerError(f"no {path}")
+            if path not in files:
+                folder = tarfile.TarInfo(posixpath.basename(path))
+                folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+                tar.addfile(folder)
             for each in inside:
                 entry = tarfile.TarInfo(each.removeprefix(path.rpartition("/")[0]).lstrip("/"))
                 content = files[each]
@@ -473,7 +495,11 @@ class FakeRegistry:
         index = ImageIndex(digest=make_digest(f"index {name}"), entries=entries)
         self.indexes[name] = index
         self.indexes[f"{name.rpartition(':')[0]}@{index.digest}"] = index
-        self.variants.update({each.digest: each for each in variants})
+        for each, entry in zip(variants, entries, strict=True):
+            self.variants[each.digest] = each
+            self.indexes[f"{name.rpartition(':')[0]}@{each.digest}"] = ImageIndex(
+                digest=each.digest, entries=(entry,), is_single=True
+            )
         return index
 
     def find_variant(self, digest: str) -> FakeImage:
@@ -576,3 +602,40 @@ class FakeTools:
     def adapt_wait_strategy(self, strategy: Any, container: Any) -> Callable[[], None]:
         """Wait by the strategy's own method."""
         return lambda: strategy.wait_until_ready(container)
+
+
+def make_node(engine: FakeEngine, *, pull: str = "missing", **tools: Any) -> Node:
+    """Make a node on a fake engine; its tools are in `node.tools`."""
+    registry = engine.registry or FakeRegistry()
+    engine.registry = registry
+    return Node(
+        FakeTools(engine=engine, registry=registry, **tools),
+        session_id="s1",
+        labels={LABEL: "s1"},
+        pull=PullPolicy(pull),
+    )
+
+
+def make_variant(
+    engine: FakeEngine, image: FakeImage | None = None, *, recorder: Recorder | None = None
+) -> Variant:
+    """Give a variant of an image that runs natively, resolved on a node of its own."""
+    image = image or FakeImage(platform=AMD64)
+    engine.add("app:1", image)
+    session = Session(make_node(engine))
+    return session.open_variant(ImageReference.parse("app:1"), image.platform, recorder=recorder)
+
+
+def start_container(
+    engine: FakeEngine,
+    image: FakeImage | None = None,
+    *,
+    recorder: Recorder | None = None,
+    **settings: Any,
+) -> Container:
+    """Start a container of an image whose main command goes on for ever, unless scripted."""
+    image = image or FakeImage(platform=AMD64)
+    image.commands.setdefault("", Ending(exit_code=None))
+    variant = make_variant(engine, image)
+    session = Session(variant.node)
+    return session.open_container(variant, ContainerSettings(**settings), recorder=recorder)

@@ -1,7 +1,8 @@
-"""docs/reference.md names what there is: nothing more, and nothing less."""
+"""The documentation names what there is; docs/reference.md nothing more, and nothing less."""
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import subprocess
@@ -15,7 +16,8 @@ from pytest_multiarch.core import settings
 from pytest_multiarch.core.normalize import NORMALIZERS
 from pytest_multiarch.core.rules import make_rules
 from pytest_multiarch.plugin import hookspecs
-from pytest_multiarch.plugin.marks import MARKS, make_container_settings
+from pytest_multiarch.plugin.marks import make_container_settings
+from pytest_multiarch.plugin.options import MARKS
 from pytest_multiarch.plugin.tracking import ParityChecker
 from pytest_multiarch.run.container import Container
 from pytest_multiarch.run.variant import Variant
@@ -98,7 +100,8 @@ def test_settings() -> None:
 
 
 def test_normalizers() -> None:
-    assert list_first_column(read_section("Normalizers")) == set(NORMALIZERS)
+    rows = re.findall(r"^\| `([^`]+)` \| (.+) \|$", read_section("Normalizers"), re.MULTILINE)
+    assert dict(rows) == dict(NORMALIZERS)
 
 
 def test_hooks() -> None:
@@ -126,6 +129,23 @@ def test_attributes(owner: str) -> None:
     missing = [each for each in named if not re.search(rf"def {each}\(|self\.{each} =", source)]
     assert named
     assert missing == []
+
+
+def test_every_message_explained_is_one_of_ours() -> None:
+    """Headings of docs/troubleshooting.md quote messages; `...` stands for what varies."""
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"^### `(.+)`$", page, re.MULTILINE)
+    texts = list_texts(ROOT / "pytest_multiarch")
+    pieces = [piece.strip() for heading in quoted for piece in heading.split("...")]
+    assert len(quoted) > 12
+    assert [each for each in pieces if not any(each in text for text in texts)] == []
+
+
+def list_texts(folder: Path) -> set[str]:
+    """Give every string in the source of a package; of an f-string the parts that are fixed."""
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in folder.rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    return {node.value for node in nodes if isinstance(node.value, str)}
 
 
 def test_every_link_leads_somewhere() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.errors import OutputTooLargeError, UsageError
-from pytest_multiarch.core.execution import Execution
-from pytest_multiarch.core.platform import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_multiarch.core.execution import Execution
+    from pytest_multiarch.core.platform import Platform
 
 OUTPUT_LIMIT = 8 * 1024 * 1024
 """How many bytes of each output stream are kept in memory; the rest is digested only."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.member import Member
 from pytest_multiarch.core.names import mask_own_names
 from pytest_multiarch.core.observation import Observation, find_differing_parts
-from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.rules import CALL_PARTS, PARTS, Allowance
+
+if TYPE_CHECKING:
+    from pytest_multiarch.core.member import Member
+    from pytest_multiarch.core.platform import Platform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

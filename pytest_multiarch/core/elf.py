@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.platform import Platform
+if TYPE_CHECKING:
+    from pytest_multiarch.core.platform import Platform
 
 HEADER_SIZE = 64
 _MAGIC = b"\x7fELF"

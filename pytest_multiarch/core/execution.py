@@ -10,9 +10,12 @@ import posixpath
 import re
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.errors import PlatformUnavailableError
-from pytest_multiarch.core.platform import Platform
+
+if TYPE_CHECKING:
+    from pytest_multiarch.core.platform import Platform
 
 
 class ExecutionKind(Enum):
@@ -115,11 +118,21 @@ def classify_interpreter(path: str) -> ExecutionKind:
     return ExecutionKind.EMULATED
 
 
+NO_PROBE = "pytest-multiarch has no probe program for it"
+"""The evidence where nobody can tell how a platform would run."""
+
+
 def explain_unavailable(
     platform: Platform, execution: Execution, *, node: str
 ) -> PlatformUnavailableError:
     """Say why a platform cannot run, and the command that adds it."""
     why = "; ".join(execution.evidence)
+    if NO_PROBE in why:
+        return PlatformUnavailableError(
+            f"{platform} cannot be tested on {node}: {why}",
+            cure=f"take {platform} out of the platforms mark, or skip it with "
+            "--multiarch-unavailable=skip",
+        )
     return PlatformUnavailableError(
         f"{platform} cannot run on {node}: {why}",
         cure="add an emulator: docker run --privileged --rm tonistiigi/binfmt "

@@ -5,12 +5,14 @@ Read from the JSON documents of the OCI image specification and of Docker's sche
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.errors import ImageError, PlatformMissingError
 from pytest_multiarch.core.platform import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 INDEX_MEDIA_TYPES = (
     "application/vnd.oci.image.index.v1+json",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.execution import Execution
 from pytest_multiarch.core.observation import Observation
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.rules import ParityRules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
 class Outcome(Enum):
@@ -108,9 +110,11 @@ class Member:
     def from_mapping(cls, document: Mapping[str, Any]) -> Member:
         """Read what `to_mapping` gave; what is left out is at its default."""
         fields = dict(document)
-        fields["platform"] = Platform.parse(fields["platform"])
-        fields["declared"] = tuple(map(Platform.parse, fields["declared"]))
-        fields["selected"] = tuple(map(Platform.parse, fields["selected"]))
+        texts = (fields["platform"], *fields["declared"], *fields["selected"])
+        platforms = {text: Platform.parse(text) for text in dict.fromkeys(texts)}
+        fields["platform"] = platforms[fields["platform"]]
+        fields["declared"] = tuple(platforms[text] for text in fields["declared"])
+        fields["selected"] = tuple(platforms[text] for text in fields["selected"])
         baseline = fields.get("baseline")
         fields["baseline"] = Platform.parse(baseline) if baseline else None
         fields["outcome"] = Outcome(fields.get("outcome", "not-run"))

@@ -14,8 +14,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.platform import Platform
+if TYPE_CHECKING:
+    from pytest_multiarch.core.platform import Platform
 
 MARK = "\ud800"
 """Stands for a name in a skeleton. No decoded output holds it: UTF-8 has no surrogates, and
@@ -201,6 +204,11 @@ def split_names(text: str) -> SplitText:
     return SplitText(MARK.join([*pieces, text[end:]]), tuple(names))
 
 
+def has_more_names(text: str, number: int) -> bool:
+    """Tell whether a text has more names than a number, without counting all of them."""
+    return next(islice(_PATTERN.finditer(text), number, None), None) is not None
+
+
 def _skip_spaces(text: str, at: int, limit: int, *, step: int) -> int:
     for _ in range(_MAX_PADDING):
         if at == limit or text[at if step > 0 else at - 1] != " ":
@@ -211,9 +219,15 @@ def _skip_spaces(text: str, at: int, limit: int, *, step: int) -> int:
 
 def mask_own_names(text: str, platform: Platform, *, placeholder: str = PLACEHOLDER) -> str:
     """Replace the platform's own names, and only those; spaces stay as they are."""
-    return _PATTERN.sub(
-        lambda match: placeholder if is_own_name(match[0], platform) else match[0], text
-    )
+    known: dict[str, str] = {}
+
+    def mask(match: re.Match[str]) -> str:
+        name = match[0]
+        if name not in known:
+            known[name] = placeholder if is_own_name(name, platform) else name
+        return known[name]
+
+    return _PATTERN.sub(mask, text)
 
 
 def is_own_name(name: str, platform: Platform) -> bool:

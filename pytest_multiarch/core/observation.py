@@ -7,11 +7,9 @@ Everything is JSON of ASCII, since report plugins and xdist pass on no more. Wha
 from __future__ import annotations
 
 import hashlib
-import re
 import shlex
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_multiarch.core.call import CallSummary, Output, RunResult, Timings
 from pytest_multiarch.core.errors import UsageError
@@ -22,15 +20,21 @@ from pytest_multiarch.core.normalize import (
     mask_known,
     normalize_text,
 )
-from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.stream import (
     WHOLE_LIMIT,
     ObservedStream,
     decode_output,
+    observe_beginning,
     observe_stream,
     streams_agree,
 )
 from pytest_multiarch.core.value import ObservedValue, observe_value, values_agree
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterable, Mapping
+
+    from pytest_multiarch.core.platform import Platform
 
 ObservationKind = Literal["run", "exec", "check"]
 
@@ -86,14 +90,12 @@ class Observation:
             if part is not None:
                 document[name] = part.to_mapping()
         if self.command is not None:
-            document["command"] = {k: v for k, v in asdict(self.command).items() if v}
-            if self.command.entrypoint is not None:
-                document["command"]["entrypoint"] = list(self.command.entrypoint)
+            document["command"] = _write_fields(self.command, CallSummary())
         if self.history != "":
             document["history"] = self.history
         if self.timings is not None:
-            timings = asdict(self.timings).items()
-            document["timings"] = {k: round(v, 6) for k, v in timings if v is not None}
+            timings = _write_fields(self.timings, Timings())
+            document["timings"] = {name: round(value, 6) for name, value in timings.items()}
         document |= {"pin": self.pin} if self.pin else {}
         return document | ({"wall_s": round(self.wall_s, 6)} if self.wall_s else {})
 
@@ -115,6 +117,12 @@ class Observation:
             timings=None if timings is None else Timings(**timings),
             wall_s=float(document.get("wall_s", 0.0)),
         )
+
+
+def _write_fields(value: Any, default: Any) -> dict[str, Any]:
+    """Give the fields that are not at their default; `asdict` would copy deeply, and slowly."""
+    written = ((name, getattr(value, name)) for name in value.__slots__)
+    return {name: found for name, found in written if found != getattr(default, name)}
 
 
 def _read_command(document: Mapping[str, Any]) -> CallSummary:
@@ -143,11 +151,10 @@ def make_observation(
     """
 
     def observe(output: Output, *, strips_emulator: bool) -> ObservedStream:
-        text = decode_output(output.head)
         if not output.is_whole:
-            return observe_stream(output, text, result.platform)
+            return observe_beginning(output)
         normalized = normalize_text(
-            text,
+            decode_output(output.head),
             known=known,
             ignore=ignore,
             normalizers=normalizers,

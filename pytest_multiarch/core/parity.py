@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.comparison import Comparison, Finding
 from pytest_multiarch.core.execution import ExecutionKind
 from pytest_multiarch.core.member import Member, Outcome, resolve_duplicates
-from pytest_multiarch.core.observation import Observation
-from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.core.rules import Allowance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pytest_multiarch.core.observation import Observation
+    from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.rules import Allowance
 
 
 class VerdictKind(Enum):

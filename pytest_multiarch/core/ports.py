@@ -6,14 +6,16 @@ answering), and what else its docstring names; nothing of Docker's own client co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from pytest_multiarch.core.call import FileToCopy
-from pytest_multiarch.core.index import ImageConfig, ImageIndex
-from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.core.reference import ImageReference
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pytest_multiarch.core.call import FileToCopy
+    from pytest_multiarch.core.index import ImageConfig, ImageIndex
+    from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.reference import ImageReference
 
 StreamName = Literal["stdout", "stderr"]
 

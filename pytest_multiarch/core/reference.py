@@ -38,12 +38,12 @@ class ImageReference:
         """
         if _ID.match(text):
             return cls(text, "", "", "", text if ":" in text else f"sha256:{text}")
-        name, _, digest = text.partition("@")
-        if digest and not _DIGEST.match(digest):
+        name, at, digest = text.partition("@")
+        if at and not _DIGEST.match(digest):
             raise _refuse(text, f"{digest!r} is not a digest (sha256: and 64 hexadecimal digits)")
         head, slash, last = name.rpartition("/")
-        last, _, tag = last.partition(":")
-        if tag and not _TAG.match(tag):
+        last, colon, tag = last.partition(":")
+        if colon and not _TAG.match(tag):
             raise _refuse(text, f"{tag!r} is not a tag")
         registry, repository = _split_registry(f"{head}{slash}{last}")
         if not _REGISTRY.match(registry):

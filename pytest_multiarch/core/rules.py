@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.core.normalize import (
@@ -17,6 +16,9 @@ from pytest_multiarch.core.normalize import (
     parse_normalizers,
 )
 from pytest_multiarch.core.platform import Platform
+
+if TYPE_CHECKING:
+    import re
 
 CALL_PARTS = ("exit", "stdout", "stderr")
 """What is compared of a run or an exec."""

@@ -7,13 +7,21 @@ looks at what a mask covered.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_multiarch.core.call import Output
-from pytest_multiarch.core.names import mask_own_names, sequences_agree, split_names
-from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.names import (
+    has_more_names,
+    mask_own_names,
+    sequences_agree,
+    split_names,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_multiarch.core.call import Output
+    from pytest_multiarch.core.platform import Platform
 
 WHOLE_LIMIT = 64 * 1024
 """Up to how many characters a text is kept whole."""
@@ -27,7 +35,10 @@ NAMES_LIMIT = 4096
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A text, or both its ends; `gap` is how many characters between them are not kept."""
+    """A text, or both its ends; `gap` is how many characters between them are not kept.
+
+    Of an output that is not whole there is no end, and `gap` is in bytes.
+    """
 
     head: str
     gap: int = 0
@@ -164,31 +175,37 @@ def encode_output(text: str) -> bytes:
 def observe_stream(
     output: Output, normalized: str, platform: Platform, *, emulator_lines: int = 0
 ) -> ObservedStream:
-    """Take down an output and its normalized text, printed on a platform."""
+    """Take down a whole output and its normalized text, printed on a platform."""
     raw = decode_output(output.head)
-    common: dict[str, Any] = {
-        "size": output.size,
-        "sha256": output.sha256,
-        "is_whole": output.is_whole,
-        "excerpt": Excerpt.of(normalized),
-        "raw": None if raw == normalized else Excerpt.of(raw),
-        "emulator_lines": emulator_lines,
-    }
-    if not output.is_whole:
-        return ObservedStream(**common, skeleton_sha256=output.sha256)
-    split = split_names(normalized)
-    if len(split.names) <= NAMES_LIMIT:
-        skeleton, names = split.skeleton, split.names
-        blocks = _digest_blocks(skeleton)
-        return ObservedStream(
-            **common, skeleton_sha256=digest_text(skeleton), names=names, blocks=blocks
-        )
-    masked = mask_own_names(normalized, platform)
+    skeleton, names = _take_apart(normalized, platform)
     return ObservedStream(
-        **common,
-        skeleton_sha256=digest_text(masked),
-        names=None,
-        blocks=_digest_blocks(masked),
+        size=output.size,
+        sha256=output.sha256,
+        skeleton_sha256=digest_text(skeleton),
+        names=names,
+        excerpt=Excerpt.of(normalized),
+        raw=None if raw == normalized else Excerpt.of(raw),
+        blocks=_digest_blocks(skeleton),
+        emulator_lines=emulator_lines,
+    )
+
+
+def _take_apart(text: str, platform: Platform) -> tuple[str, tuple[str, ...] | None]:
+    if has_more_names(text, NAMES_LIMIT):
+        return mask_own_names(text, platform), None
+    split = split_names(text)
+    return split.skeleton, split.names
+
+
+def observe_beginning(output: Output) -> ObservedStream:
+    """Take down an output of which only the first bytes were kept."""
+    head = output.head[:END_LIMIT]
+    return ObservedStream(
+        size=output.size,
+        sha256=output.sha256,
+        skeleton_sha256=output.sha256,
+        is_whole=False,
+        excerpt=Excerpt(decode_output(head), output.size - len(head)),
     )
 
 

@@ -7,11 +7,13 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.core.names import mask_own_names, texts_agree
-from pytest_multiarch.core.platform import Platform
+
+if TYPE_CHECKING:
+    from pytest_multiarch.core.platform import Platform
 
 VALUE_LIMIT = 256 * 1024
 """How many characters a value's canonical JSON may have."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from pytest_multiarch.core.index import ImageConfig
-from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.core.reference import ImageReference
+if TYPE_CHECKING:
+    from pytest_multiarch.core.index import ImageConfig
+    from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.reference import ImageReference
 
 DigestKind = Literal["manifest", "config"]
 

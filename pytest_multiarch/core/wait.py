@@ -12,19 +12,21 @@ wait=[6379, "Ready"]                   all of them
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 READY_TIMEOUT_S = 60.0
 """How long a container may take to become ready, natively."""
 
-RUN_TIMEOUT_S = 120.0
+RUN_TIMEOUT_S = 60.0
 """How long one run or exec may take, natively."""
 
-EMULATION_STRETCH = 10.0
+EMULATION_STRETCH = 5.0
 """The factor by which default deadlines are longer under emulation; a written one holds as is."""
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import posixpath
 import tarfile
-from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from pytest_multiarch.core.call import FileToCopy
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_multiarch.core.call import FileToCopy
 
 _MTIME = 1_000_000_000
 """One time for all files, so that platforms cannot differ in it; zip cannot hold 1970."""

@@ -10,17 +10,20 @@ import contextlib
 import select
 import selectors
 import socket
-import ssl
 import time
 from collections import deque
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.errors import EngineGoneError
-from pytest_multiarch.core.ports import StreamName
+from pytest_multiarch.engine.transport import TlsStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_multiarch.core.ports import StreamName
 
 _CHUNK = 64 * 1024
 _STREAMS: dict[int, StreamName] = {0: "stdout", 1: "stdout", 2: "stderr"}
-_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 # select.select fails for descriptors above 1023, which large suites reach.
 _SELECTOR = selectors.PollSelector if hasattr(select, "poll") else selectors.SelectSelector
 
@@ -75,7 +78,12 @@ class SocketAttachment:
     """
 
     def __init__(
-        self, sock: socket.socket, *, received: bytes, node: str, release: Callable[[], None]
+        self,
+        sock: socket.socket | TlsStream,
+        *,
+        received: bytes,
+        node: str,
+        release: Callable[[], None],
     ) -> None:
         """Take over a socket; `received` was read from it already, `release` lets it go."""
         self._sock = sock
@@ -126,10 +134,8 @@ class SocketAttachment:
         """Give what is there, nothing at the end, None if it would have to wait."""
         try:
             return self._sock.recv(_CHUNK)
-        except _NOT_NOW:
+        except BlockingIOError:
             return None
-        except ssl.SSLEOFError:
-            return b""
         except OSError as error:
             raise EngineGoneError(
                 f"the connection to {self._node} broke while output was read: {error}"
@@ -152,12 +158,18 @@ class SocketAttachment:
             while self._to_send:
                 sent = self._sock.send(self._to_send[:_CHUNK])
                 self._to_send = self._to_send[sent:]
-        except _NOT_NOW:
+            if self._has_to_end:
+                _end_writing(self._sock)
+        except BlockingIOError:
             return
         except OSError:
-            # The program ended without reading its stdin; that is its right.
-            self._to_send = memoryview(b"")
-        if self._has_to_end:
-            self._has_to_end = False
-            with contextlib.suppress(OSError):
-                self._sock.shutdown(socket.SHUT_WR)
+            pass  # the program ended without reading its stdin; that is its right
+        self._to_send = memoryview(b"")
+        self._has_to_end = False
+
+
+def _end_writing(sock: socket.socket | TlsStream) -> None:
+    if isinstance(sock, TlsStream):
+        sock.end_writing()
+    else:
+        sock.shutdown(socket.SHUT_WR)

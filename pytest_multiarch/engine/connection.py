@@ -1,8 +1,8 @@
-"""HTTP to one engine. The only place that imports docker-py.
+"""HTTP to one engine.
 
-docker-py brings the transports (unix, tcp, TLS, named pipes, ssh). Its own methods are not used:
-they take errors inside a 200 stream for success, tell `ImageNotFound` by phrasings that engines
-no longer use, and lose bytes of a hijacked connection that came with its headers.
+docker-py is not used for it: it takes errors inside a 200 stream for success, tells
+`ImageNotFound` by phrasings that engines no longer use, loses bytes of a hijacked connection that
+came with its headers, leaves a socket open where no engine answers, and loads in 150 ms.
 """
 
 from __future__ import annotations
@@ -11,20 +11,17 @@ import contextlib
 import http.client
 import json
 import re
-import ssl
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
+from urllib.parse import urlencode
 
-import docker
-import requests
 import urllib3
-from docker.tls import TLSConfig
-from requests.adapters import HTTPAdapter
 
 from pytest_multiarch.core.errors import EngineError, EngineGoneError
 from pytest_multiarch.engine.attachment import SocketAttachment
 from pytest_multiarch.engine.endpoint import Endpoint
 from pytest_multiarch.engine.messages import describe_cause, explain_unreachable
+from pytest_multiarch.engine.transport import open_connection, open_socket
 
 _NEWEST_API = (1, 51)
 """The newest API that this was tried with; newer engines still speak it."""
@@ -35,18 +32,7 @@ _CONNECT_TIMEOUT_S = 30.0
 REQUEST_TIMEOUT_S = 120.0
 STREAM_TIMEOUT_S = 900.0
 """How long a pull, a load or an export may be silent: engines unpack large layers silently."""
-
-_TRANSPORT_ERRORS = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    http.client.HTTPException,
-    docker.errors.DockerException,
-    OSError,
-)
-
-
-CLIENT_ERRORS = (docker.errors.DockerException, requests.RequestException)
-"""What docker-py's own client raises."""
+_TRANSPORT_ERRORS = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 
 
 class EngineRefusedError(EngineError):
@@ -61,8 +47,8 @@ class EngineRefusedError(EngineError):
 class Connection:
     """Requests to one engine, from several threads at once.
 
-    Every method raises `EngineGoneError` once the engine stops answering, and `EngineRefusedError`
-    for an answer of 400 or more; nothing of requests or docker-py comes through.
+    Every method raises `EngineGoneError` once the engine stops answering, and
+    `EngineRefusedError` for an answer of 400 or more; nothing of urllib3 comes through.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -72,65 +58,82 @@ class Connection:
             EngineError: no engine answers, or none that is recent enough.
         """
         self.endpoint = endpoint
+        self._pool = _EnginePool(endpoint)
         try:
-            self._session = _open_session(endpoint)
-            response = self._session.get(
-                f"{self._session.base_url}/version", timeout=_CONNECT_TIMEOUT_S
-            )
-            document = response.json()
+            response = self._send("GET", "/version", timeout_s=_CONNECT_TIMEOUT_S)
+            document = json.loads(response.data)
             self.version: Mapping[str, Any] = document
             offered = parse_version(document["ApiVersion"])
         except (*_TRANSPORT_ERRORS, ValueError, KeyError, TypeError) as error:
             raise explain_unreachable(endpoint.url, endpoint.origin, error) from error
         self.api_version = _choose_version(endpoint, offered, document)
-        self._base = f"{self._session.base_url}/v{self.api_version[0]}.{self.api_version[1]}"
+        self._prefix = f"/v{self.api_version[0]}.{self.api_version[1]}"
 
     def request(
         self,
         method: str,
         path: str,
         *,
-        params: Mapping[str, Any] | None = None,
+        params: Mapping[str, str] | None = None,
         document: Any = None,
-        body: Any = None,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = REQUEST_TIMEOUT_S,
         is_stream: bool = False,
-    ) -> requests.Response:
-        """Make a request; a stream is to be closed by the caller, or read through `guard`."""
+    ) -> urllib3.BaseHTTPResponse:
+        """Make a request; a stream is to be read within `guard`, and closed by the caller."""
+        headers = dict(headers or {})
+        if document is not None:
+            body = json.dumps(document).encode()
+            headers["Content-Type"] = "application/json"
+        url = self._prefix + path + (f"?{urlencode(params)}" if params else "")
         with self.guard():
-            response: requests.Response = self._session.request(
-                method,
-                self._base + path,
-                params=params,
-                json=document,
-                data=body,
-                headers=headers,
-                timeout=(_CONNECT_TIMEOUT_S, timeout_s),
-                stream=is_stream,
+            response = self._send(
+                method, url, body=body, headers=headers, timeout_s=timeout_s, is_stream=is_stream
             )
-            if response.status_code >= 400:
-                raise self._refuse(response)
+            if response.status >= 400:
+                with contextlib.closing(response):
+                    raise self._refuse(response.status, response.data, response.reason or "")
         return response
 
-    def read_json(self, path: str, *, params: Mapping[str, Any] | None = None) -> Any:
+    def _send(
+        self,
+        method: str,
+        url: str,
+        *,
+        timeout_s: float,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        is_stream: bool = False,
+    ) -> urllib3.BaseHTTPResponse:
+        return self._pool.urlopen(
+            method,
+            url,
+            body=body,
+            headers=headers,
+            timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT_S, read=timeout_s),
+            retries=False,
+            preload_content=not is_stream,
+        )
+
+    def read_json(self, path: str, *, params: Mapping[str, str] | None = None) -> Any:
         """Get a JSON document."""
         return self.parse_json(self.request("GET", path, params=params))
 
-    def parse_json(self, response: requests.Response) -> Any:
+    def parse_json(self, response: urllib3.BaseHTTPResponse) -> Any:
         """Read an answer as JSON; something else than an engine may be answering."""
         try:
-            return response.json()
+            return json.loads(response.data)
         except ValueError as error:
             raise EngineError(
                 f"{self.endpoint.url} answered with something that is not JSON: {error}",
                 cure="check that DOCKER_HOST names a Docker engine",
             ) from error
 
-    def read_json_lines(self, response: requests.Response) -> Iterator[dict[str, Any]]:
+    def read_json_lines(self, response: urllib3.BaseHTTPResponse) -> Iterator[dict[str, Any]]:
         """Read a stream of JSON documents, one a line, and close it."""
         with contextlib.closing(response), self.guard():
-            for line in response.iter_lines(chunk_size=None):
+            for line in response:
                 if line.strip():
                     yield self._parse_line(line)
 
@@ -143,35 +146,30 @@ class Connection:
             raise EngineError(f"{self.endpoint.url} sent {line[:200]!r}, expected a JSON object")
         return document
 
-    def read_chunks(self, response: requests.Response) -> Iterator[bytes]:
+    def read_chunks(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         """Read a stream of bytes, and close it."""
         with contextlib.closing(response), self.guard():
-            yield from response.iter_content(64 * 1024)
+            yield from response.stream(64 * 1024)
 
     def hijack(
-        self, path: str, *, params: Mapping[str, Any] | None = None, document: Any = None
+        self, path: str, *, params: Mapping[str, str] | None = None, document: Any = None
     ) -> SocketAttachment:
         """Make a request that turns its connection into the streams of a process."""
-        response = self.request(
-            "POST",
-            path,
-            params=params,
-            document=document,
-            headers={"Connection": "Upgrade", "Upgrade": "tcp"},
-            is_stream=True,
-        )
+        headers = {"Connection": "Upgrade", "Upgrade": "tcp", "Content-Type": "application/json"}
+        url = self._prefix + path + (f"?{urlencode(params)}" if params else "")
+        body = None if document is None else json.dumps(document)
         with self.guard():
-            # http.client reads headers through a buffer; what came right behind them is in it.
-            buffered = cast("Any", response.raw)._fp.fp  # noqa: SLF001
-            sock = buffered.raw._sock  # noqa: SLF001
-            sock.setblocking(False)
-            try:
-                received = buffered.peek() or b""
-                received = buffered.read1(len(received)) if received else b""
-            except (BlockingIOError, ssl.SSLWantReadError):
-                received = b""
+            connection = open_connection(self.endpoint)
+            connection.request("POST", url, body=body, headers=headers)
+            response = connection.getresponse()
+            if response.status != http.HTTPStatus.SWITCHING_PROTOCOLS:
+                with contextlib.closing(connection):
+                    raise self._refuse(response.status, response.read(), response.reason)
+            # The answer is read through a buffer; what came right behind its headers is in it.
+            connection.sock.setblocking(False)
+            received = response.fp.peek()
         return SocketAttachment(
-            sock, received=received, node=self.endpoint.url, release=response.close
+            connection.sock, received=received, node=self.endpoint.url, release=response.close
         )
 
     @contextlib.contextmanager
@@ -179,38 +177,55 @@ class Connection:
         """Turn the errors of the transport into ours, around the reading of a stream too."""
         try:
             yield
-        except EngineError:
-            raise
         except _TRANSPORT_ERRORS as error:
-            if _is_timeout(error):
-                raise EngineGoneError(
-                    f"{self.endpoint.url} did not answer in time",
-                    cure="look at the engine's own log (journalctl -u docker)",
-                ) from error
+            is_silent = _is_timeout(error)
+            what = "did not answer in time" if is_silent else "stopped answering"
+            why = "" if is_silent else f": {describe_cause(error)}"
             raise EngineGoneError(
-                f"{self.endpoint.url} stopped answering: {describe_cause(error)}",
+                f"{self.endpoint.url} {what}{why}",
                 cure="look at the engine's own log (journalctl -u docker)",
             ) from error
 
-    def _refuse(self, response: requests.Response) -> EngineRefusedError:
-        with contextlib.closing(response):
-            text = response.content[:100_000].decode("utf-8", "replace").strip()
+    def _refuse(self, status: int, body: bytes, reason: str) -> EngineRefusedError:
+        text = body[:100_000].decode("utf-8", "replace").strip()
         try:
             text = str(json.loads(text)["message"])
         except (ValueError, KeyError, TypeError):
-            text = text or response.reason
-        return EngineRefusedError(
-            f"{self.endpoint.url} refused: {text}", status=response.status_code, text=text
-        )
+            text = text or reason
+        return EngineRefusedError(f"{self.endpoint.url} refused: {text}", status=status, text=text)
 
     def close(self) -> None:
         """Let go of all connections."""
-        self._session.close()
+        self._pool.close()
+
+
+class _EnginePool(urllib3.HTTPConnectionPool):
+    """Connections to an endpoint, kept for the next request."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__("localhost", maxsize=_POOL_SIZE)
+        self._endpoint = endpoint
+
+    def _new_conn(self) -> urllib3.connection.HTTPConnection:
+        return _PooledConnection(self._endpoint)
+
+
+class _PooledConnection(urllib3.connection.HTTPConnection):
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__("localhost")
+        self._endpoint = endpoint
+
+    def connect(self) -> None:
+        self.sock = open_socket(self._endpoint)
 
 
 def is_timeout(error: BaseException) -> bool:
     """Tell an error of ours that came of an engine's silence."""
     return error.__cause__ is not None and _is_timeout(error.__cause__)
+
+
+def _is_timeout(error: BaseException) -> bool:
+    return isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError))
 
 
 def parse_version(text: str) -> tuple[int, int]:
@@ -219,14 +234,6 @@ def parse_version(text: str) -> tuple[int, int]:
     if match is None:
         raise ValueError(f"{text!r} is not a version")
     return int(match.group(1)), int(match.group(2))
-
-
-def _is_timeout(error: BaseException) -> bool:
-    # While a body is read, requests gives a ConnectionError around urllib3's timeout.
-    inner = error.args[0] if error.args else None
-    return isinstance(
-        error, (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
-    ) or isinstance(inner, urllib3.exceptions.TimeoutError)
 
 
 def _choose_version(
@@ -246,46 +253,3 @@ def _choose_version(
         )
     least = parse_version(str(document.get("MinAPIVersion") or "1.0"))
     return max(min(offered, _NEWEST_API), least)
-
-
-def _open_session(endpoint: Endpoint) -> docker.APIClient:
-    session = docker.APIClient(
-        base_url=endpoint.url,
-        version=f"{_OLDEST_API[0]}.{_OLDEST_API[1]}",  # not used; "auto" would ask at once
-        tls=_build_tls(endpoint),
-        max_pool_size=_POOL_SIZE,
-    )
-    # Asked for gzip, the engine compresses what comes out of a container, on the same machine.
-    session.headers["Accept-Encoding"] = "identity"
-    # Proxies and .netrc are for the world outside.
-    session.trust_env = not endpoint.is_local
-    if endpoint.scheme in ("tcp", "http", "https"):
-        adapter = HTTPAdapter(pool_maxsize=_POOL_SIZE)
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
-    return session
-
-
-def open_docker_client(endpoint: Endpoint, api_version: tuple[int, int]) -> docker.DockerClient:
-    """Make a client of docker-py's own, for a library that is built on it."""
-    major, minor = api_version
-    return docker.DockerClient(
-        base_url=endpoint.url, version=f"{major}.{minor}", tls=_build_tls(endpoint)
-    )
-
-
-def explain_client_error(error: Exception) -> str:
-    """Give the engine's words in an error of docker-py's own client, else the cause."""
-    explanation = getattr(error, "explanation", None)
-    return str(explanation) if explanation else describe_cause(error)
-
-
-def _build_tls(endpoint: Endpoint) -> TLSConfig | bool:
-    tls = endpoint.tls
-    if tls is None:
-        return False
-    return TLSConfig(
-        client_cert=(tls.cert, tls.key) if tls.cert and tls.key else None,
-        ca_cert=tls.ca or None,
-        verify=tls.is_verified,
-    )

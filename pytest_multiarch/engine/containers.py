@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.ports import ContainerSpec, ContainerState, PathStat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)\Z")
 # Go's os.FileMode, as X-Docker-Container-Path-Stat carries it.

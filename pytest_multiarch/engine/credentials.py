@@ -11,13 +11,15 @@ import base64
 import binascii
 import json
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.errors import EngineError
 from pytest_multiarch.core.reference import DEFAULT_REGISTRY
 from pytest_multiarch.engine.endpoint import read_docker_config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _HUB_KEY = "https://index.docker.io/v1/"
 _HUB_NAMES = (DEFAULT_REGISTRY, "index.docker.io", "registry-1.docker.io")

@@ -8,22 +8,9 @@ import json
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from pytest_multiarch.core.call import FileToCopy
 from pytest_multiarch.core.errors import ContainerError, EngineError, EngineGoneError
-from pytest_multiarch.core.index import ImageConfig
-from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.core.ports import (
-    Attachment,
-    ContainerSpec,
-    ContainerState,
-    EngineFacts,
-    ExecSpec,
-    LocalImage,
-    PathStat,
-)
 from pytest_multiarch.engine.archive import build_archive, list_parents, read_first_file
 from pytest_multiarch.engine.attachment import FrameParser
 from pytest_multiarch.engine.connection import (
@@ -35,7 +22,6 @@ from pytest_multiarch.engine.connection import (
 )
 from pytest_multiarch.engine.containers import build_create_document, parse_state, read_path_stat
 from pytest_multiarch.engine.credentials import find_credentials
-from pytest_multiarch.engine.endpoint import Endpoint
 from pytest_multiarch.engine.facts import parse_facts
 from pytest_multiarch.engine.images import ImageStore
 from pytest_multiarch.engine.messages import (
@@ -43,6 +29,23 @@ from pytest_multiarch.engine.messages import (
     explain_exec_failure,
     explain_start_failure,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pytest_multiarch.core.call import FileToCopy
+    from pytest_multiarch.core.index import ImageConfig
+    from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.ports import (
+        Attachment,
+        ContainerSpec,
+        ContainerState,
+        EngineFacts,
+        ExecSpec,
+        LocalImage,
+        PathStat,
+    )
+    from pytest_multiarch.engine.endpoint import Endpoint
 
 _LOG_LIMIT = 1024 * 1024
 _EXEC_SETTLE_S = 10.0
@@ -247,7 +250,7 @@ class DockerEngine:
                 is_stream=True,
             )
         with contextlib.closing(response), self._connection.guard():
-            head = read_first_file(cast("BinaryIO", response.raw), size=size)
+            head = read_first_file(cast("BinaryIO", response), size=size)
         if head is None:
             raise ContainerError(f"{path} in the container is not a regular file")
         return head

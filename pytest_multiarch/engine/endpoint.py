@@ -10,13 +10,15 @@ import hashlib
 import ipaddress
 import json
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_multiarch.core.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _DEFAULT_SOCKET = "/var/run/docker.sock"
 _DEFAULT_PIPE = "npipe:////./pipe/docker_engine"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.ports import EngineFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _CONTAINERD_STORE = "io.containerd.snapshotter.v1"
 

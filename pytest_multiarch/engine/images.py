@@ -6,11 +6,8 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote
-
-import requests
 
 from pytest_multiarch.core.errors import ImageAccessError, ImageError, UsageError
 from pytest_multiarch.core.index import (
@@ -26,9 +23,15 @@ from pytest_multiarch.core.ports import LocalImage
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.engine.archive import iterate_files
 from pytest_multiarch.engine.connection import STREAM_TIMEOUT_S, Connection, EngineRefusedError
-from pytest_multiarch.engine.credentials import CredentialsLookup
 from pytest_multiarch.engine.messages import explain_denied, explain_pull_failure
 from pytest_multiarch.engine.sessions import IMAGE_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    import urllib3
+
+    from pytest_multiarch.engine.credentials import CredentialsLookup
 
 _API_WITH_MANIFESTS = (1, 48)
 _API_WITH_PLATFORM = (1, 49)
@@ -73,7 +76,12 @@ class ImageStore:
         if has_manifests and document.get("Manifests"):
             index, available = _read_manifests(document)
         else:
-            index, available = self._read_exported_index(image_id)
+            try:
+                index, available = self._read_exported_index(image_id)
+            except EngineRefusedError:
+                # Docker 26 cannot export what was pulled without the node's own platform; where
+                # it came from then tells what it is.
+                return LocalImage(id=image_id, repo_digests=digests)
         return LocalImage(id=image_id, repo_digests=digests, index=index, available=available)
 
     def _inspect(
@@ -122,7 +130,7 @@ class ImageStore:
             "GET", f"/images/{_quote(image_id)}/get", timeout_s=STREAM_TIMEOUT_S, is_stream=True
         )
         with contextlib.closing(response), self._connection.guard():
-            for name, size, content in iterate_files(cast("BinaryIO", response.raw)):
+            for name, size, content in iterate_files(cast("BinaryIO", response)):
                 digest = f"sha256:{name.removeprefix(_BLOB_FOLDER)}"
                 is_wanted = wanted is not None and digest in wanted
                 if size <= (_BLOB_LIMIT if is_wanted else _DOCUMENT_LIMIT):
@@ -209,7 +217,7 @@ class ImageStore:
             )
         raise failure
 
-    def _find_stream_error(self, response: requests.Response) -> str:
+    def _find_stream_error(self, response: urllib3.BaseHTTPResponse) -> str:
         """Read a progress stream to its end; engines put errors into it, after a status of 200."""
         text = ""
         for line in self._connection.read_json_lines(response):
@@ -257,10 +265,8 @@ class ImageStore:
         for _ in range(_LIST_TRIES - 1):
             try:
                 return self._list_once(filters)
-            except EngineRefusedError as error:  # noqa: PERF203
-                # Docker 26 stumbles over an image that somebody removes at the same time.
-                if error.status != 500:
-                    raise
+            except EngineRefusedError:  # noqa: PERF203
+                # Engines stumble over an image that somebody removes at the same time.
                 time.sleep(0.2)
         return self._list_once(filters)
 

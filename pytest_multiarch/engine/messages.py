@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.errors import (
     ContainerError,
@@ -21,8 +20,12 @@ from pytest_multiarch.core.errors import (
     PlatformMissingError,
     ProgramNotFoundError,
 )
-from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.reference import DEFAULT_REGISTRY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pytest_multiarch.core.platform import Platform
 
 _PLATFORM_MISSING = re.compile(
     r"no matching manifest for"
@@ -151,8 +154,9 @@ def explain_exec_failure(document: Mapping[str, Any]) -> ProgramNotFoundError | 
     if document.get("ExitCode") not in (126, 127) or document.get("Pid"):
         return None
     program = str((document.get("ProcessConfig") or {}).get("entrypoint") or "")
+    # Docker before 28 says 126 for a missing program too.
     is_missing = document["ExitCode"] == 127
-    why = "is not in the image" if is_missing else "cannot be executed (permission denied)"
+    why = "is not in the image" if is_missing else "is not in the image, or not executable"
     return explain_missing_program(program, why=why)
 
 

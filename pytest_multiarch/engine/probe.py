@@ -10,10 +10,12 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_multiarch.core.platform import Platform
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from pytest_multiarch.core.platform import Platform
 
 PROBE_PATH = "/probe"
 _CREATED = "2001-09-09T01:46:40Z"

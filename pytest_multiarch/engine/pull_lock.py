@@ -11,12 +11,15 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from pytest_multiarch.core.errors import DeadlineError, EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PULL_DEADLINE_S = 1800.0
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3
@@ -25,7 +24,6 @@ from pytest_multiarch.core.index import (
     parse_index,
 )
 from pytest_multiarch.core.ports import Manifest
-from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.engine.credentials import find_credentials
 from pytest_multiarch.engine.messages import (
     explain_denied,
@@ -34,6 +32,11 @@ from pytest_multiarch.engine.messages import (
     explain_unreachable_registry,
 )
 from pytest_multiarch.engine.registry_host import RegistryHost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pytest_multiarch.core.reference import ImageReference
 
 _SIZE_LIMIT = 4 * 1024 * 1024
 """No manifest may be larger (OCI distribution specification), and configs are small."""

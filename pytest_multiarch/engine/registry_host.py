@@ -7,16 +7,20 @@ import ipaddress
 import re
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import requests
 import urllib3
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from pytest_multiarch.core.reference import DEFAULT_REGISTRY
-from pytest_multiarch.engine.credentials import CredentialsLookup
 from pytest_multiarch.engine.endpoint import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pytest_multiarch.engine.credentials import CredentialsLookup
 
 _HUB = "registry-1.docker.io"
 _TIMEOUT_S = (10.0, 60.0)

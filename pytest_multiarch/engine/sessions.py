@@ -11,9 +11,12 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _PREFIX = "org.pytest-multiarch."
 SESSION_LABEL = f"{_PREFIX}session"

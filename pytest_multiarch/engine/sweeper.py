@@ -6,19 +6,22 @@ the test process has loaded.
 
 from __future__ import annotations
 
-import http.client
 import json
-import socket
-import ssl
-import subprocess
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
-from pytest_multiarch.engine.endpoint import Endpoint
-from pytest_multiarch.engine.sessions import IMAGE_NAMES, SESSION_LABEL, SessionLabels, find_stale
+from pytest_multiarch.engine.sessions import (
+    IMAGE_NAMES,
+    SESSION_LABEL,
+    SessionLabels,
+    find_stale,
+)
+from pytest_multiarch.engine.transport import open_connection
 
-_TIMEOUT_S = 60.0
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_multiarch.engine.endpoint import Endpoint
 
 
 class Sweeper:
@@ -76,68 +79,3 @@ class Sweeper:
 
 def _read_session(thing: Mapping[str, Any]) -> str:
     return str((thing.get("Labels") or {}).get(SESSION_LABEL, ""))
-
-
-class _SocketConnection(http.client.HTTPConnection):
-    """HTTP over a socket that is made elsewhere."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT_S)
-        self._endpoint = endpoint
-
-    def connect(self) -> None:
-        if self._endpoint.scheme == "ssh":
-            self.sock = _dial_ssh(self._endpoint.url)
-        else:
-            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_TIMEOUT_S)
-        if self._endpoint.scheme == "unix":
-            self.sock.connect(self._endpoint.socket_path)
-
-
-def open_connection(endpoint: Endpoint) -> http.client.HTTPConnection:
-    """Make a connection to an engine, opened with the first request.
-
-    Raises:
-        OSError: the endpoint is of a kind that only a library can speak to (`npipe://`).
-    """
-    if endpoint.scheme in ("unix", "ssh"):
-        return _SocketConnection(endpoint)
-    address = urlsplit(endpoint.url)
-    if endpoint.scheme not in ("tcp", "http", "https") or not address.hostname:
-        raise OSError(f"cannot speak to {endpoint.url}")
-    if endpoint.tls is None and endpoint.scheme != "https":
-        port = address.port or 2375
-        return http.client.HTTPConnection(address.hostname, port, timeout=_TIMEOUT_S)
-    return http.client.HTTPSConnection(
-        address.hostname,
-        address.port or 2376,
-        timeout=_TIMEOUT_S,
-        context=_build_tls_context(endpoint),
-    )
-
-
-def _build_tls_context(endpoint: Endpoint) -> ssl.SSLContext:
-    tls = endpoint.tls
-    context = ssl.create_default_context(cafile=tls.ca if tls and tls.ca else None)
-    if tls and tls.cert and tls.key:
-        context.load_cert_chain(tls.cert, tls.key)
-    if tls and not tls.is_verified:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _dial_ssh(url: str) -> socket.socket:
-    """Connect as the docker command does: over ssh, with docker's own relay at the other end."""
-    address = urlsplit(url)
-    user = ["-l", address.username] if address.username else []
-    port = ["-p", str(address.port)] if address.port else []
-    ours, theirs = socket.socketpair()
-    with theirs:
-        subprocess.Popen(
-            ["ssh", "-o", "BatchMode=yes", *user, *port, "--", address.hostname or "",
-             "docker", "system", "dial-stdio"],
-            stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-    return ours

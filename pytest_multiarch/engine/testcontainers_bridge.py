@@ -1,4 +1,4 @@
-"""testcontainers on a pinned variant. The only place that imports testcontainers.
+"""testcontainers on a pinned variant. The only place that imports testcontainers and docker-py.
 
 Testcontainers 4.15 takes the engine from the environment (and writes `DOCKER_HOST` back to it),
 pulls without a platform, and starts a helper container of its own. Here each container gets a
@@ -11,10 +11,12 @@ import contextlib
 import shlex
 import threading
 import types
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import docker
+import requests
 import testcontainers.core.container
+from docker.tls import TLSConfig
 from testcontainers.core.config import ConnectionMode, testcontainers_config
 from testcontainers.core.docker_client import DockerClient
 from testcontainers.core.labels import create_labels
@@ -26,17 +28,18 @@ from pytest_multiarch.core.errors import (
     NotReadyError,
     UsageError,
 )
-from pytest_multiarch.core.ports import ContainerState, Engine
-from pytest_multiarch.core.variant import ResolvedVariant
-from pytest_multiarch.engine.connection import (
-    CLIENT_ERRORS,
-    explain_client_error,
-    open_docker_client,
-)
-from pytest_multiarch.engine.endpoint import Endpoint
+from pytest_multiarch.engine.messages import describe_cause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pytest_multiarch.core.ports import ContainerState, Engine
+    from pytest_multiarch.core.variant import ResolvedVariant
+    from pytest_multiarch.engine.endpoint import Endpoint
 
 # Names that the module does not export, but its functions look up in it.
 upstream: Any = testcontainers.core.container
+_CLIENT_ERRORS = (docker.errors.DockerException, requests.RequestException)
 _QUOTED_LINES = 20
 _CONSTRUCTION = threading.Lock()
 
@@ -89,7 +92,7 @@ class PinnedClient(DockerClient):
         labels: Mapping[str, str],
     ) -> None:
         # Not upstream's: that one takes the engine from the environment, and writes to it.
-        self.client = open_docker_client(endpoint, engine.read_facts().api_version)
+        self.client = _open_docker_client(endpoint, engine.read_facts().api_version)
         self.created: list[str] = []
         self._variant = variant
         self._engine = engine
@@ -161,6 +164,29 @@ class PinnedClient(DockerClient):
             self.client.close()
 
 
+def _open_docker_client(endpoint: Endpoint, api_version: tuple[int, int]) -> docker.DockerClient:
+    tls = endpoint.tls
+    config = tls and TLSConfig(
+        client_cert=(tls.cert, tls.key) if tls.cert and tls.key else None,
+        ca_cert=tls.ca or None,
+        verify=tls.is_verified,
+    )
+    major, minor = api_version
+    return docker.DockerClient(
+        base_url=endpoint.url,
+        version=f"{major}.{minor}",
+        tls=config or False,
+        # docker-py's own ssh needs a library, and loses the end of stdin.
+        use_ssh_client=endpoint.scheme == "ssh",
+    )
+
+
+def _explain_client_error(error: Exception) -> str:
+    """Give the engine's words in an error of docker-py, else its cause."""
+    explanation = getattr(error, "explanation", None)
+    return str(explanation) if explanation else describe_cause(error)
+
+
 @contextlib.contextmanager
 def _hand_out(client: PinnedClient) -> Iterator[None]:
     """Have containers that this thread constructs meanwhile take `client` as theirs.
@@ -197,7 +223,7 @@ def _check_unstarted(container: Any, factory: Callable[..., Any]) -> None:
 
 
 def _stop(container: Any) -> None:
-    with contextlib.suppress(*CLIENT_ERRORS):  # it may be gone; what is left is removed by id
+    with contextlib.suppress(*_CLIENT_ERRORS):  # it may be gone; what is left is removed by id
         container.stop()
 
 
@@ -257,9 +283,9 @@ def _translate_errors(client: PinnedClient, variant: ResolvedVariant) -> Iterato
         yield
     except MultiarchError:
         raise
-    except CLIENT_ERRORS as error:
+    except _CLIENT_ERRORS as error:
         raise ContainerError(
-            f"{what} could not be started: {explain_client_error(error)}{client.quote_log()}"
+            f"{what} could not be started: {_explain_client_error(error)}{client.quote_log()}"
         ) from error
     except (TimeoutError, RuntimeError, ConnectionError) as error:
         raise NotReadyError(

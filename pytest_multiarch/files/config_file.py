@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.core.settings import FileSettings, Source, parse_file_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 YAML_NAME = "multiarch.yaml"
 _TABLE = "pytest-multiarch"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_multiarch.core.parity import Verdict, VerdictKind
-from pytest_multiarch.core.settings import Settings
-from pytest_multiarch.reports.divergence import describe_not_compared, render_divergence
+from pytest_multiarch.plugin.reports import DIVERGED, UNCOMPARED, VERDICT_ATTRIBUTE
+from pytest_multiarch.plugin.state import PluginState
 
-ATTRIBUTE = "multiarch_verdict"
-DIVERGED, UNCOMPARED = "DIVERGED", "UNCOMPARED"
-_LETTERS = {DIVERGED: "D", UNCOMPARED: "U"}
+if TYPE_CHECKING:
+    from pytest_multiarch.core.parity import Verdict
+
+
+_PHASES: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
 
 
 class ReprCrash:
@@ -43,26 +44,32 @@ class VerdictRepr:
 class Emitter:
     """Reports settled verdicts."""
 
-    def __init__(self, settings: Settings, config: pytest.Config) -> None:
-        self._settings = settings
+    def __init__(self, state: PluginState, config: pytest.Config) -> None:
+        self._state = state
         self._config = config
+        self._reported = ""
         self.session: pytest.Session | None = None
 
     def emit(self, verdict: Verdict) -> None:
         """Report a verdict, if it is a failure."""
-        if verdict.kind is VerdictKind.DIVERGED and self._settings.parity == "fail":
+        from pytest_multiarch.core.parity import VerdictKind
+
+        settings = self._state.settings
+        if verdict.kind is VerdictKind.DIVERGED and settings.parity == "fail":
+            from pytest_multiarch.reports.divergence import render_divergence
+
             headline, text = render_divergence(verdict)
-            if self._settings.blame == "members":
-                for node_id in verdict.list_deviating():
-                    self._report(node_id, DIVERGED, headline, text)
-            else:
-                self._report(verdict.group, DIVERGED, headline, text)
+            is_on_members = settings.blame == "members"
+            for node_id in verdict.list_deviating() if is_on_members else (verdict.group,):
+                self._report(node_id, DIVERGED, headline, text)
             self._mark_failed(verdict)
-        elif verdict.is_vacuous and self._settings.strict:
+        elif verdict.is_vacuous and settings.strict:
+            from pytest_multiarch.reports.wording import describe_not_compared
+
             text = describe_not_compared(verdict)
             self._report(verdict.group, UNCOMPARED, text, text)
             self._mark_failed(verdict)
-        elif verdict.kind is VerdictKind.FAILED_APART:
+        elif any(each.outcome.is_failure for each in verdict.members):
             self._mark_failed(verdict)
 
     def _report(self, node_id: str, word: str, headline: str, text: str) -> None:
@@ -79,7 +86,7 @@ class Emitter:
             "pytest_runtest_logreport", [each for each in strangers if each is not None]
         )
         self.session.testscollected += 1  # else progress passes 100 %
-        for when in ("setup", "call", "teardown"):
+        for when in _PHASES:
             failed = when == "call"
             report = pytest.TestReport(
                 nodeid=node_id,
@@ -87,17 +94,35 @@ class Emitter:
                 keywords={},
                 outcome="failed" if failed else "passed",
                 longrepr=VerdictRepr(path, 0, headline, text) if failed else None,  # type: ignore[arg-type]
-                when=when,  # type: ignore[arg-type]
+                when=when,
             )
-            setattr(report, ATTRIBUTE, word)
+            setattr(report, VERDICT_ATTRIBUTE, word)
             log(report=report)
-        self._pass_on_stop()
+        self._reported = node_id
 
-    def _pass_on_stop(self) -> None:
-        """Under xdist `-x` and `--maxfail` are counted by the controller's own loop."""
-        assert self.session is not None
+    @property
+    def has_stopped(self) -> bool:
+        """Whether the run was stopped (`-x`, `--maxfail`), and verdicts were among the failures."""
+        return bool(self._reported and self.session is not None and self.session.shouldfail)
+
+    def report_teardown(self, error: BaseException) -> None:
+        """Report an error in a teardown after the last verdict."""
+        info = pytest.ExceptionInfo.from_exception(error)
+        report = pytest.TestReport(
+            nodeid=self._reported,
+            location=(self._reported.partition("::")[0], 0, self._reported),
+            keywords={},
+            outcome="failed",
+            longrepr=info.getrepr(style="short"),
+            when="teardown",
+        )
+        self._config.hook.pytest_runtest_logreport(report=report)
+
+    def pass_on_stop(self) -> None:
+        """Have xdist stop for `-x` and `--maxfail`: it counts the reports of its workers only."""
         distribution = self._config.pluginmanager.get_plugin("dsession")
-        if self.session.shouldfail and distribution is not None and not distribution.shouldstop:
+        if self.has_stopped and distribution is not None and not distribution.shouldstop:
+            assert self.session is not None
             distribution.shouldstop = self.session.shouldfail
 
     def _mark_failed(self, verdict: Verdict) -> None:
@@ -119,12 +144,3 @@ class Emitter:
                         when="call",
                     )
                 )
-
-    def name_status(self, report: pytest.TestReport) -> Any:
-        """Give category, letter and word of a verdict's report; None for others."""
-        word = getattr(report, ATTRIBUTE, None)
-        if word is None:
-            return None
-        if report.when != "call":
-            return "", "", ""
-        return "failed", _LETTERS[word], (word, {"red": True})

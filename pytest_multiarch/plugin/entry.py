@@ -1,17 +1,17 @@
-"""The pytest11 entry point: options, marks, hooks; the rest is registered from here."""
+"""The pytest11 entry point: options, marks, hooks; the rest is registered from here.
+
+Every pytest run on the machine loads this, so it and what it imports stay small: what only our
+own tests need is imported when the first of them is collected.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_multiarch.plugin.options import add_options
-
-if TYPE_CHECKING:
-    from pytest_multiarch.core.normalize import TextFunction
+from pytest_multiarch.plugin.options import MARKS, add_options
+from pytest_multiarch.plugin.state import STATE, PluginState
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,43 +27,34 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the settings, and register what collects, runs and judges."""
+    """Refuse wrong settings, and register what collects and judges."""
     from pytest_multiarch.plugin import fixtures
+    from pytest_multiarch.plugin.collection import Collection
     from pytest_multiarch.plugin.judge import Judge
-    from pytest_multiarch.plugin.marks import MARKS, Declarations
-    from pytest_multiarch.plugin.options import read_settings
-    from pytest_multiarch.plugin.parametrize import Parametrizer
-    from pytest_multiarch.plugin.state import STATE, PluginState
-    from pytest_multiarch.plugin.tracking import Tracker
 
     for mark in MARKS:
         config.addinivalue_line("markers", mark)
-
-    def find_normalizers() -> Mapping[str, TextFunction]:
-        found = config.hook.pytest_multiarch_normalizers(config=config)
-        return {name: function for each in reversed(found) for name, function in each.items()}
-
     worker: dict[str, str] = getattr(config, "workerinput", {})
-    settings = read_settings(config)
-    state = PluginState(
-        settings=settings,
-        declared=Declarations(settings, find_normalizers),
+    state = config.stash[STATE] = PluginState(
+        config,
         run_id=worker.get("testrunuid") or uuid.uuid4().hex,
         worker=worker.get("workerid", ""),
     )
-    config.stash[STATE] = state
+    state.check_settings()
     manager = config.pluginmanager
     manager.register(fixtures, "multiarch-fixtures")
-    manager.register(Parametrizer(state), "multiarch-parametrizer")
-    manager.register(Tracker(state), "multiarch-tracker")
+    manager.register(Collection(state), "multiarch-collection")
     if not worker:
         manager.register(Judge(state, config), "multiarch-judge")
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse wrong rules in the configuration, once all conftest files at the root are loaded."""
+    session.config.stash[STATE].check_rules()
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove what this process still has on its nodes, and let them go."""
-    from pytest_multiarch.plugin.state import STATE
-
     state = config.stash.get(STATE, None)
     if state is not None and state.session is not None:
         session, state.session = state.session, None

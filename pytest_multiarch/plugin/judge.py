@@ -9,97 +9,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_multiarch.core.member import Member
-from pytest_multiarch.core.parity import Verdict, compare_group
 from pytest_multiarch.plugin.emitter import Emitter
+from pytest_multiarch.plugin.reports import (
+    ATTRIBUTE,
+    LETTERS,
+    VERDICT_ATTRIBUTE,
+    is_crash,
+)
 from pytest_multiarch.plugin.state import PluginState
-from pytest_multiarch.plugin.tracking import ATTRIBUTE
-from pytest_multiarch.reports.summary import render_summary
 
-
-@dataclass(slots=True)
-class _Attempts:
-    """One member as its reports tell it: what it is, what it observed, how it ended."""
-
-    document: dict[str, Any]
-    count: int = 0
-    outcome: str = "not-run"
-    reason: str = ""
-    duration_s: float = 0.0
-    is_done: bool = False
-
-    def begin(self, document: dict[str, Any]) -> None:
-        """Start over: of several attempts the last one counts."""
-        self.document = document
-        self.count += 1
-        self.outcome, self.reason, self.duration_s, self.is_done = "not-run", "", 0.0, False
-
-    def take_in(self, report: pytest.TestReport) -> None:
-        """Note what a report says of the outcome."""
-        self.duration_s += report.duration
-        if report.when == "setup" and not report.passed:
-            self.outcome = "skipped" if report.skipped else "error"
-        elif report.when == "call":
-            self.outcome = _name_outcome(report)
-        elif _is_crash(report):
-            self.outcome = "crashed"
-        else:
-            return
-        self.reason = _read_reason(report)
-
-    def to_member(self) -> Member:
-        """Give the member as it stands."""
-        return Member.from_mapping(
-            {
-                **self.document,
-                "selected": list(self.document["selected"]),
-                "attempt": max(self.count, 1),
-                "outcome": self.outcome,
-                "reason": self.reason,
-                "duration_s": self.duration_s,
-            }
-        )
-
-
-def _is_crash(report: pytest.TestReport) -> bool:
-    """Tell the report that xdist makes of a test in which a worker crashed."""
-    return str(report.when) == "???"
-
-
-def _name_outcome(report: pytest.TestReport) -> str:
-    if hasattr(report, "wasxfail"):
-        return "xfailed" if report.skipped else "xpassed"
-    return str(report.outcome)
-
-
-def _read_reason(report: pytest.TestReport) -> str:
-    expected = getattr(report, "wasxfail", None)
-    if expected is not None:
-        return str(expected)
-    if report.skipped and isinstance(report.longrepr, tuple):
-        return str(report.longrepr[2]).removeprefix("Skipped: ")
-    crash = getattr(report.longrepr, "reprcrash", None)
-    text = str(getattr(crash, "message", "") or report.longrepr or "")
-    return text.partition("\n")[0]
-
-
-@dataclass(slots=True)
-class _Group:
-    """A group under way: the tests that will run, by platform, and what became of each."""
-
-    name: str
-    keys: dict[str, str]
-    attempts: dict[str, _Attempts] = field(default_factory=dict)
-    is_settled: bool = False
-
-    @property
-    def is_complete(self) -> bool:
-        return all(self.attempts[key].is_done for key in self.keys.values())
+if TYPE_CHECKING:
+    from pytest_multiarch.core.member import Member
+    from pytest_multiarch.core.parity import Verdict
+    from pytest_multiarch.plugin.attempts import OpenGroup
 
 
 class Judge:
@@ -108,10 +35,13 @@ class Judge:
     def __init__(self, state: PluginState, config: pytest.Config) -> None:
         self._state = state
         self._config = config
-        self._emitter = Emitter(state.settings, config)
-        self._groups: dict[str, _Group] = {}
-        self._group_of: dict[str, _Group] = {}
-        self._verdicts: list[Verdict] = []
+        self._emitter = Emitter(state, config)
+        self._groups: dict[str, OpenGroup] = {}
+        self._group_of: dict[str, OpenGroup] = {}
+        self._crashes: dict[str, pytest.TestReport] = {}
+        self._verdicts: dict[str, Verdict] = {}
+        self._spread: dict[str, Verdict] = {}
+        self._runs_each = config.getoption("dist", "no") == "each"
         self._is_summed_up = False
 
     @pytest.hookimpl(tryfirst=True)
@@ -120,62 +50,83 @@ class Judge:
         payload = getattr(report, ATTRIBUTE, None)
         key = self._name_key(report)
         if payload is None and key not in self._group_of:
+            if is_crash(report):  # it may be a member: its siblings will tell
+                self._crashes[key] = report
             return
         document: dict[str, Any] = json.loads(payload) if payload is not None else {}
         if "spread" in document:
-            self._verdicts.append(compare_group(map(Member.from_mapping, document["spread"])))
+            self._take_spread(report, document["spread"])
             return
         if document and report.when == "setup":
-            self._begin(key, report.nodeid, document)
-        group = self._group_of[key]
+            self._begin(key, document, suffix=key.removeprefix(report.nodeid))
+        group = self._group_of.get(key)
+        if group is None:  # its verdict is out: xdist ran the test again after a crash
+            return
         attempts = group.attempts[key]
         if document and report.when == "teardown":
             attempts.document = {**attempts.document, **document}
         attempts.take_in(report)
-        if _is_crash(report):  # nothing follows it, not even logfinish
+        if is_crash(report):  # nothing follows it, not even logfinish
             attempts.is_done = True
             self._settle_if_complete(group)
 
     def _name_key(self, report: pytest.TestReport) -> str:
         """Name a member; under `--dist each` every worker has them all."""
-        if self._config.getoption("dist", "no") != "each":
-            return report.nodeid
-        node = getattr(report, "node", None)
+        node = getattr(report, "node", None) if self._runs_each else None
         return report.nodeid if node is None else f"{report.nodeid}@{node.gateway.id}"
 
-    def _begin(self, key: str, node_id: str, document: dict[str, Any]) -> None:
-        suffix = key.removeprefix(node_id)
-        name = f"{document['group']}{suffix}"
+    def _take_spread(self, report: pytest.TestReport, documents: list[dict[str, Any]]) -> None:
+        """A test with all its variants at once is judged where it ran; of attempts the last."""
+        from pytest_multiarch.core.member import Member
+        from pytest_multiarch.core.parity import compare_group
+
+        key = self._name_key(report)
+        before = self._spread.get(key)
+        attempt = before.members[0].attempt + 1 if before is not None else 1
+        members = [Member.from_mapping({**each, "attempt": attempt}) for each in documents]
+        self._spread[key] = compare_group(members)
+
+    def _begin(self, key: str, document: dict[str, Any], *, suffix: str) -> None:
+        from pytest_multiarch.plugin.attempts import OpenGroup, name_open_group
+
+        name = name_open_group(document, suffix)
         group = self._groups.get(name)
+        if name in self._verdicts:
+            return
         if group is None:
-            keys = {name: f"{node}{suffix}" for name, node in document["selected"].items()}
-            group = self._groups[name] = _Group(name=name, keys=keys)
-            for platform, other in keys.items():
-                # What a member is, until it says so itself: it may never come to that.
-                known = {**document, "platform": platform, "node_id": other.removesuffix(suffix)}
-                group.attempts[other] = _Attempts(known)
+            group = self._groups[name] = OpenGroup.open(document, suffix)
+            for other, attempts in group.attempts.items():
                 self._group_of[other] = group
+                crash = self._crashes.pop(other, None)
+                if crash is not None:
+                    attempts.take_in(crash)
+                    attempts.is_done = True
+        self._group_of[key] = group  # two groups can have tests of one id
         group.attempts[key].begin(document)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Compare a group as soon as its last member has ended, all retries over."""
         group = self._group_of.get(nodeid)
-        if group is None:
-            return
-        group.attempts[nodeid].is_done = True
-        self._settle_if_complete(group)
+        if group is not None:
+            group.attempts[nodeid].finish()
+            self._settle_if_complete(group)
+        self._emitter.pass_on_stop()
 
-    def _settle_if_complete(self, group: _Group) -> None:
-        if not group.is_settled and group.is_complete:
+    def _settle_if_complete(self, group: OpenGroup) -> None:
+        if group.is_complete:
             self._settle(group)
 
-    def _settle(self, group: _Group) -> None:
-        group.is_settled = True
-        members = tuple(each.to_member() for each in group.attempts.values())
-        verdict = compare_group(members)
-        self._verdicts.append(verdict)
+    def _settle(self, group: OpenGroup) -> None:
+        from pytest_multiarch.core.parity import compare_group
+
+        del self._groups[group.name]
+        for key in group.attempts:
+            if self._group_of.get(key) is group:
+                del self._group_of[key]
+        verdict = compare_group(group.list_members())
         self._emitter.emit(verdict)
+        self._verdicts[group.name] = _forget_excerpts(verdict)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -184,14 +135,33 @@ class Judge:
         try:
             return (yield)
         finally:
-            for group in self._groups.values():
-                if not group.is_settled:
-                    self._settle(group)
+            for group in tuple(self._groups.values()):
+                self._settle(group)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self) -> Generator[None, object, object]:
+        """Report a wide fixture whose teardown raises after `-x` stopped at a verdict.
+
+        pytest itself tears down with the test that stops a run. A verdict comes after its tests,
+        so what is left is torn down here, where an exception would take the summary with it.
+        """
+        try:
+            return (yield)
+        except (Exception, pytest.fail.Exception) as error:
+            if not self._emitter.has_stopped:
+                raise
+            self._emitter.report_teardown(error)
+            return None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> Any:
         """Give a verdict's report its own word."""
-        return self._emitter.name_status(report)
+        word = getattr(report, VERDICT_ATTRIBUTE, None)
+        if word is None:
+            return None
+        if report.when != "call":
+            return "", "", ""
+        return "failed", LETTERS[word], (word, {"red": True})
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was compared, what was not, and how each platform ran."""
@@ -210,11 +180,38 @@ class Judge:
                 reporter.write_line(line)
 
     def _sum_up(self) -> tuple[str, ...]:
-        if not self._verdicts:
+        option = self._config.option
+        if option.collectonly or not (
+            self._verdicts or self._spread or option.multiarch_platforms
+        ):
             return ()
-        members = [
-            each.to_member() for group in self._groups.values() for each in group.attempts.values()
-        ]
-        return render_summary(
-            tuple(self._verdicts), tuple(members), selected=self._state.settings.selected
+        from pytest_multiarch.reports.summary import render_summary
+
+        settings = self._state.settings
+        verdicts = (*self._verdicts.values(), *self._spread.values())
+        members: tuple[Member, ...] = tuple(m for each in verdicts for m in each.members)
+        is_off = settings.parity == "off" and bool(verdicts)
+        lines = render_summary(
+            tuple(filter(_has_failed, verdicts)) if is_off else verdicts,
+            members,
+            selected=settings.selected,
+            reports_divergences=settings.parity == "report",
         )
+        return ("--multiarch-parity=off: nothing was compared", *lines) if is_off else lines
+
+
+def _has_failed(verdict: Verdict) -> bool:
+    return any(each.outcome.is_failure for each in verdict.members)
+
+
+def _forget_excerpts(verdict: Verdict) -> Verdict:
+    """Keep of a settled verdict what a summary says: outputs can be large, and groups many."""
+    if not any(each.observations for each in verdict.members):
+        return verdict
+    return replace(
+        verdict,
+        members=tuple(
+            replace(each, observations=tuple(seen.shrink(0) for seen in each.observations))
+            for each in verdict.members
+        ),
+    )

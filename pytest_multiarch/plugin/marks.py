@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,6 @@ from pytest_multiarch.core.settings import Settings
 from pytest_multiarch.core.wait import parse_wait
 from pytest_multiarch.run.container import ContainerSettings, read_files
 from pytest_multiarch.run.variant import FileSource, check_env
-
-MARKS = (
-    "platforms(*platforms, baseline=None): run the test on each of these platforms and compare",
-    "image(reference): the image whose variants the test runs",
-    "container(*command, env=, ports=, wait=, scope=, init=, entrypoint=, user=, workdir=, "
-    "network=, files=, timeout=): how the `container` fixture starts its container",
-    "parity(compare=, ignore=, normalize=, allow=, stateless=): what is compared across platforms, "
-    "and what may differ",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +113,7 @@ def parse_image_mark(mark: pytest.Mark) -> str:
 def make_container_settings(
     *command: str,
     env: Mapping[str, str] | None = None,
-    ports: Sequence[int] = (),
+    ports: int | Sequence[int] = (),
     wait: object = None,
     scope: str = "function",
     init: bool | None = None,
@@ -141,10 +133,6 @@ def make_container_settings(
         raise UsageError(
             f"@pytest.mark.container: scope={scope!r}", cure="valid are 'function', 'session'"
         )
-    numbers = (ports,) if isinstance(ports, int) else tuple(ports)
-    for port in numbers:
-        if not isinstance(port, int) or not 0 < port < 65536:
-            raise UsageError(f"@pytest.mark.container: {port!r} is not a port number")
     copied = [
         file for path, source in (files or {}).items() for file in read_files(source, path)
     ]
@@ -160,7 +148,18 @@ def make_container_settings(
         init=init,
         timeout_s=timeout,
     )
-    return ContainerSettings(call=call, ports=numbers, waits=parse_wait(wait), scope=scope)
+    return ContainerSettings(call=call, ports=_parse_ports(ports), waits=parse_wait(wait), scope=scope)
+
+
+def _parse_ports(value: object) -> tuple[int, ...]:
+    ports = tuple(value) if isinstance(value, (tuple, list, set, frozenset)) else (value,)
+    for port in ports:
+        if not isinstance(port, int) or not 0 < port < 65536:
+            raise UsageError(
+                f"@pytest.mark.container: {port!r} is not a port number",
+                cure="write for example ports=[6379]",
+            )
+    return ports
 
 
 def parse_container_mark(mark: pytest.Mark, *, folder: Path) -> ContainerSettings:
@@ -169,14 +168,19 @@ def parse_container_mark(mark: pytest.Mark, *, folder: Path) -> ContainerSetting
     Raises:
         UsageError: an argument is unknown or wrong.
     """
-    valid = [name for name in inspect.signature(make_container_settings).parameters]
+    valid = list(inspect.signature(make_container_settings).parameters)
     _check_keywords(mark, valid[1:])
     kwargs = dict(mark.kwargs)
-    if isinstance(kwargs.get("files"), Mapping):
-        kwargs["files"] = {
-            path: source if isinstance(source, bytes) else folder / source
-            for path, source in kwargs["files"].items()
-        }
+    for name in ("env", "files"):
+        if not isinstance(kwargs.get(name) or {}, Mapping):
+            raise UsageError(f"@pytest.mark.container: {name}= is a mapping, not {kwargs[name]!r}")
+    kwargs["files"] = {
+        path: folder / source if isinstance(source, (str, Path)) else source
+        for path, source in (kwargs.get("files") or {}).items()
+    }
+    timeout = kwargs.get("timeout")
+    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
+        raise UsageError(f"@pytest.mark.container: timeout={timeout!r} is no number of seconds")
     return make_container_settings(*mark.args, **kwargs)
 
 
@@ -218,6 +222,16 @@ def _check_keywords(mark: pytest.Mark, valid: Sequence[str]) -> None:
             )
 
 
+def find_mark(node: pytest.Item, name: str) -> pytest.Mark | None:
+    """Give a test's closest mark: one on its `pytest.param` is closer than the function's own."""
+    callspec = getattr(node, "callspec", None)
+    for mark in reversed(() if callspec is None else callspec.marks):
+        plain: pytest.Mark = getattr(mark, "mark", mark)
+        if plain.name == name:
+            return plain
+    return node.get_closest_marker(name)
+
+
 class Declarations:
     """What tests declare, read from their closest marks and completed by the settings.
 
@@ -230,7 +244,6 @@ class Declarations:
         self._settings = settings
         self._find_normalizers = find_normalizers
         self._read: dict[int, tuple[object, Any]] = {}
-        self._default_rules: ParityRules | None = None
 
     def read(self, mark: pytest.Mark | pytest.MarkDecorator, folder: Path) -> Any:
         """Read one of our marks; relative paths in it start at `folder`, the test's.
@@ -238,7 +251,7 @@ class Declarations:
         Raises:
             UsageError: the mark is wrong.
         """
-        plain: pytest.Mark = getattr(mark, "mark", mark)
+        plain = mark.mark if isinstance(mark, pytest.MarkDecorator) else mark
         found = self._read.get(id(plain))
         if found is None:
             found = self._read[id(plain)] = (plain, self._parse(plain, folder))
@@ -288,12 +301,12 @@ class Declarations:
 
     def find_image(self, node: pytest.Item) -> str:
         """Give the image that a test's mark names; empty if it has none."""
-        mark = node.get_closest_marker("image")
+        mark = find_mark(node, "image")
         return "" if mark is None else str(self.read(mark, node.path.parent))
 
     def find_container(self, node: pytest.Item) -> ContainerSettings:
         """Give how a test's container is started."""
-        mark = node.get_closest_marker("container")
+        mark = find_mark(node, "container")
         if mark is None:
             return ContainerSettings()
         found: ContainerSettings = self.read(mark, node.path.parent)
@@ -301,12 +314,24 @@ class Declarations:
 
     def find_rules(self, node: pytest.Item) -> ParityRules:
         """Give what of a test is compared, and what may differ."""
-        mark = node.get_closest_marker("parity")
+        mark = find_mark(node, "parity")
         if mark is None:
-            if self._default_rules is None:
-                self._default_rules = parse_parity_mark(
-                    None, self._settings, self._find_normalizers()
-                )
             return self._default_rules
         found: ParityRules = self.read(mark, node.path.parent)
         return found
+
+    @cached_property
+    def _default_rules(self) -> ParityRules:
+        return parse_parity_mark(None, self._settings, self._find_normalizers())
+
+    def check_default_rules(self) -> None:
+        """Read the rules that the configuration declares for all tests.
+
+        Raises:
+            pytest.UsageError: one of them is wrong.
+        """
+        try:
+            _ = self._default_rules
+        except UsageError as error:
+            where = self._settings.normalize.source.value
+            raise pytest.UsageError(f"pytest-multiarch: {where}: {error}") from None

@@ -2,47 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_multiarch.core.member import Member, VariantIdentity
 from pytest_multiarch.core.observation import fit_observations
 from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.plugin.state import Membership, PluginState, Trace
-from pytest_multiarch.run.variant import Variant
+from pytest_multiarch.plugin.groups import Membership
+from pytest_multiarch.plugin.state import PluginState
+
+if TYPE_CHECKING:
+    from pytest_multiarch.plugin.tracking import Trace
+    from pytest_multiarch.run.variant import Variant
 
 
 def describe_member(membership: Membership, trace: Trace, state: PluginState) -> dict[str, Any]:
     """Give what is known of a member before it ran; `selected` maps platforms to test ids."""
+    group = membership.group
     return {
-        "group": membership.group,
+        "group": group.name,
         "platform": str(membership.platform),
-        "node_id": membership.selected.get(membership.platform, ""),
         "run": state.run_id,
         "worker": state.worker,
-        "declared": [str(each) for each in membership.declared],
-        "selected": {str(platform): node for platform, node in membership.selected.items()},
-        "baseline": str(membership.baseline) if membership.baseline else None,
+        "declared": [str(each) for each in group.declared],
+        "selected": {str(platform): node for platform, node in group.selected.items()},
+        "baseline": str(group.baseline) if group.baseline else None,
         "rules": trace.rules.to_mapping(),
         "started_at_s": trace.started_at_s,
     }
 
 
 def describe_results(platform: Platform, trace: Trace) -> dict[str, Any]:
-    """Give what is known of a member once it ran."""
+    """Give what is known of a member once it ran; what is at its default is left out."""
     variant = trace.variants.get(platform)
-    observations = fit_observations(trace.observations.get(platform, []))
-    return {
-        **_describe_variant(variant),
-        "observations": [each.to_mapping() for each in observations],
-        "inside_s": trace.inside_s.get(platform, 0.0),
-    }
+    document = _describe_variant(variant) if variant is not None else {}
+    if platform in trace.observations:
+        observations = fit_observations(trace.observations[platform])
+        document["observations"] = [each.to_mapping() for each in observations]
+    if platform in trace.inside_s:
+        document["inside_s"] = trace.inside_s[platform]
+    return document
 
 
-def _describe_variant(variant: Variant | None) -> dict[str, Any]:
-    if variant is None:
-        return {}
+def _describe_variant(variant: Variant) -> dict[str, Any]:
     identity = VariantIdentity(
         reference=variant.reference,
         kind=variant.kind,

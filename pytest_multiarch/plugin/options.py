@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from pytest_multiarch.core.errors import UsageError
-from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.core.reference import ImageReference
-from pytest_multiarch.core.settings import Settings, merge_settings
+if TYPE_CHECKING:
+    from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.settings import Settings
+
+MARKS = (
+    "platforms(*platforms, baseline=None): run the test on each of these platforms and compare",
+    "image(reference): the image whose variants the test runs",
+    "container(*command, env=, ports=, wait=, scope=, init=, entrypoint=, user=, workdir=, "
+    "network=, files=, timeout=): how the `container` fixture starts its container",
+    "parity(compare=, ignore=, normalize=, allow=, stateless=): what is compared across platforms, "
+    "and what may differ",
+)
+CONFIG_FILES = ("multiarch.yaml", "pyproject.toml")
+_PARSED_OPTIONS = ("--multiarch-platforms", "--multiarch-image")
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -62,12 +74,21 @@ def add_options(parser: pytest.Parser) -> None:
     )
 
 
+def needs_check(config: pytest.Config) -> bool:
+    """Whether anything is set that could be wrong: an option, or a configuration file."""
+    return any(config.getoption(name) for name in _PARSED_OPTIONS) or any(
+        (config.rootpath / name).is_file() for name in CONFIG_FILES
+    )
+
+
 def read_settings(config: pytest.Config) -> Settings:
     """Read the settings of a run.
 
     Raises:
         pytest.UsageError: an option or the configuration file is wrong.
     """
+    from pytest_multiarch.core.errors import UsageError
+    from pytest_multiarch.core.settings import merge_settings
     from pytest_multiarch.files.config_file import read_config_file
 
     try:
@@ -86,6 +107,9 @@ def read_settings(config: pytest.Config) -> Settings:
 
 
 def _parse_platforms(values: list[str]) -> tuple[Platform, ...]:
+    from pytest_multiarch.core.errors import UsageError
+    from pytest_multiarch.core.platform import Platform
+
     words = [word for value in values for word in value.split(",") if word.strip()]
     if values and not words:
         raise UsageError("--multiarch-platforms names no platform")
@@ -96,6 +120,9 @@ def _parse_platforms(values: list[str]) -> tuple[Platform, ...]:
 
 
 def _check_images(values: list[str]) -> tuple[str, ...]:
+    from pytest_multiarch.core.errors import UsageError
+    from pytest_multiarch.core.reference import ImageReference
+
     for value in values:
         for reference in value.split("=", 1):
             try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Generator
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +17,26 @@ from pytest_multiarch.core.errors import MultiarchError, UsageError
 from pytest_multiarch.core.observation import make_check, make_observation
 from pytest_multiarch.core.parity import VerdictKind, compare_group
 from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.plugin.collection import SPREAD
+from pytest_multiarch.plugin.reports import (
+    ATTRIBUTE,
+    DIVERGED,
+    UNCOMPARED,
+    VERDICT_ATTRIBUTE,
+    name_outcome,
+)
 from pytest_multiarch.plugin.members import describe_member, describe_results, make_members
-from pytest_multiarch.plugin.state import MEMBERSHIP, STATE, TRACE, PluginState, Trace
-from pytest_multiarch.reports.divergence import describe_not_compared, render_divergence
+from pytest_multiarch.plugin.state import MEMBERSHIP, STATE, TRACE, PluginState
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
+    from pytest_multiarch.core.call import Call
+    from pytest_multiarch.core.observation import Observation
+    from pytest_multiarch.core.rules import ParityRules
     from pytest_multiarch.run.calls import CallSeen
     from pytest_multiarch.run.container import Container
     from pytest_multiarch.run.session import Session
 
-ATTRIBUTE = "multiarch"
-SPREAD = "multiarch_variants"
-PARAM = "_multiarch_platform"
 _PACKAGE = __name__.partition(".")[0]
 _LOG_LINES = 200
 _LOG_CHARACTERS = 20_000
@@ -41,6 +50,37 @@ def find_session(config: pytest.Config) -> Session:
 
         state.session = open_session(state)
     return state.session
+
+
+@dataclass(slots=True, kw_only=True)
+class Trace:
+    """What one attempt of one test did so far.
+
+    `platforms` are the one platform of a parametrized test, or all of a test with `variants`.
+    `calls` are kept in this process only, never reported: they hold what secrets a test passes.
+    """
+
+    platforms: tuple[Platform, ...]
+    rules: ParityRules
+    is_observed: bool
+    started_at_s: float
+    variants: dict[Platform, Variant] = field(default_factory=dict)
+    containers: list[Container] = field(default_factory=list)
+    observations: dict[Platform, list[Observation]] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    inside_s: dict[Platform, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, platform: Platform, observation: Observation) -> None:
+        """Take an observation down; tests may observe from several threads."""
+        with self._lock:
+            self.observations.setdefault(platform, []).append(observation)
+
+    def note_call(self, platform: Platform, call: Call, inside_s: float | None) -> None:
+        """Take a call down, and the time that it took in its container."""
+        with self._lock:
+            self.calls.append(call)
+            self.inside_s[platform] = self.inside_s.get(platform, 0.0) + (inside_s or 0.0)
 
 
 class TestRecorder:
@@ -124,10 +164,18 @@ class DivergedError(Failed):
     """The variants of a test that has them all at once did not do the same."""
 
     __module__ = "builtins"  # as pytest's own: the name alone is shown
+    word = DIVERGED
+
+
+class UncomparedError(Failed):
+    """Nothing of a test with all its variants could be compared, and `--multiarch-strict` is on."""
+
+    __module__ = "builtins"
+    word = UNCOMPARED
 
 
 class Tracker:
-    """Starts a trace for each test, and puts it on the test's reports.
+    """Starts a trace for each of our tests, and puts it on the test's reports.
 
     The setup report says which group the test is a member of, the teardown report what was
     observed: one text of ASCII JSON each, since report plugins and xdist pass on nothing richer.
@@ -139,6 +187,7 @@ class Tracker:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
         """Give every attempt an empty trace."""
+        self._state.current = item.nodeid
         platforms = self._list_platforms(item)
         if platforms:
             item.stash[TRACE] = Trace(
@@ -149,7 +198,7 @@ class Tracker:
             )
         yield
         if platforms:
-            self._note_wider_variants(item)
+            _note_wider_variants(item)
 
     def _list_platforms(self, item: pytest.Item) -> tuple[Platform, ...]:
         membership = item.stash.get(MEMBERSHIP, None)
@@ -159,22 +208,10 @@ class Tracker:
             return self._state.declared.select_platforms(item)
         return ()
 
-    def _note_wider_variants(self, item: pytest.Item) -> None:
-        """A test that reaches its variant by a wider fixture ran on it all the same."""
-        trace = item.stash[TRACE]
-        for value in getattr(item, "funcargs", {}).values():
-            if isinstance(value, Variant):
-                trace.variants.setdefault(value.platform, value)
-
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
-        """Show errors of ours where the test made the call; judge a test of all variants."""
-        try:
-            result = yield
-        except MultiarchError as error:
-            if not pyfuncitem.config.getoption("full_trace", False):
-                trim_traceback(error)
-            raise
+        """Judge a test of all variants when it has passed."""
+        result = yield
         if SPREAD in pyfuncitem.fixturenames and TRACE in pyfuncitem.stash:
             self._judge_spread(pyfuncitem)
         return result
@@ -183,44 +220,71 @@ class Tracker:
         settings = self._state.settings
         verdict = compare_group(make_members(item, item.stash[TRACE], self._state, "passed"))
         if verdict.kind is VerdictKind.DIVERGED and settings.parity == "fail":
+            from pytest_multiarch.reports.divergence import render_divergence
+
             _, text = render_divergence(verdict)
             raise DivergedError(text, pytrace=False)
         if verdict.is_vacuous and settings.strict:
-            raise DivergedError(describe_not_compared(verdict), pytrace=False)
+            from pytest_multiarch.reports.wording import describe_not_compared
+
+            raise UncomparedError(describe_not_compared(verdict), pytrace=False)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Put what is known on the report; outermost, since plugins may replace a report."""
+        error = None if call.excinfo is None else call.excinfo.value
+        if isinstance(error, MultiarchError) and not item.config.getoption("fulltrace"):
+            self._shorten(error)
         report = yield
         trace = item.stash.get(TRACE, None)
         if trace is None:
             return report
-        is_verdict = call.excinfo is not None and call.excinfo.errisinstance(DivergedError)
-        document = self._describe(item, trace, report, is_verdict=is_verdict)
+        document = self._describe(item, trace, report, error)
         if document:
             setattr(report, ATTRIBUTE, json.dumps(document, separators=(",", ":")))
-        if is_verdict:
-            report.multiarch_verdict = "DIVERGED"  # type: ignore[attr-defined]
+        if isinstance(error, (DivergedError, UncomparedError)) and report.failed:
+            setattr(report, VERDICT_ATTRIBUTE, error.word)
         if report.failed and report.when in ("setup", "call"):
             _attach_logs(report, trace.containers)
+        if report.when == "teardown":
+            report.user_properties += _list_properties(trace)
         return report
 
+    def _shorten(self, error: MultiarchError) -> None:
+        """Show an error of ours where the test made the call, its cure once."""
+        trim_traceback(error)
+        message = self._state.explain(error)
+        if message != str(error):
+            error.what, _, error.cure = message.partition("\n")
+
     def _describe(
-        self, item: pytest.Item, trace: Trace, report: pytest.TestReport, *, is_verdict: bool
+        self,
+        item: pytest.Item,
+        trace: Trace,
+        report: pytest.TestReport,
+        error: BaseException | None,
     ) -> dict[str, object]:
         membership = item.stash.get(MEMBERSHIP, None)
         if membership is not None and report.when == "setup":
             return describe_member(membership, trace, self._state)
         if membership is not None and report.when == "teardown":
-            item.user_properties += _list_properties(trace)
             return describe_results(membership.platform, trace)
-        if membership is None and report.when == "call" and not report.skipped:
-            outcome = "passed" if report.passed or is_verdict else "failed"
+        if membership is None and report.when == "call":
+            is_complete = isinstance(error, (DivergedError, UncomparedError))
+            outcome = "passed" if is_complete else name_outcome(report)
             members = make_members(item, trace, self._state, outcome)
             return {"spread": [each.to_mapping() for each in members]}
         return {}
+
+
+def _note_wider_variants(item: pytest.Item) -> None:
+    """A test that reaches its variant by a wider fixture ran on it all the same."""
+    trace = item.stash[TRACE]
+    for value in getattr(item, "funcargs", {}).values():
+        if isinstance(value, Variant):
+            trace.variants.setdefault(value.platform, value)
 
 
 def _list_properties(trace: Trace) -> list[tuple[str, object]]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_multiarch.core.names import (
     MARK,
@@ -21,7 +20,11 @@ from pytest_multiarch.core.names import (
     split_names,
     texts_agree,
 )
-from pytest_multiarch.core.platform import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from pytest_multiarch.core.platform import Platform
 
 T = TypeVar("T")
 
@@ -86,6 +89,8 @@ def diff_texts(ours: Side, theirs: Side, *, first_line: int = 1) -> Iterator[str
     Lines that differ only by the platforms' own names are equal, and shown as ours.
     """
     a, b = ours.split_lines(), theirs.split_lines()
+    if a[-1:] == b[-1:] == [_NO_NEWLINE]:
+        a, b = a[:-1], b[:-1]
 
     def agree(one: str, two: str) -> bool:
         return texts_agree(one, two, ours.platform, theirs.platform)
@@ -179,7 +184,7 @@ def _open_window(line: str, at: int) -> tuple[str, int]:
     """Give the part of a line around a position, made visible, and the position's column."""
     if len(clean(line[: 4 * WIDTH])) <= WIDTH and len(line) <= WIDTH:
         return clean(line), len(clean(line[:at]))
-    half = WIDTH // 2 - 3
+    half = WIDTH // 2 - 4
     start = max(at - half, 0)
     lead = "..." if start else ""
     before = clean(line[start:at])[-half:]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.call import CallSummary
+from pytest_multiarch.core.names import texts_agree
 from pytest_multiarch.core.observation import Observation, find_differing_parts
-from pytest_multiarch.core.parity import Difference, Verdict
-from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.rules import CALL_PARTS
 from pytest_multiarch.core.stream import ObservedStream, encode_output, locate_difference
 from pytest_multiarch.core.value import ObservedValue, find_mismatch
 from pytest_multiarch.reports.diff import (
+    WIDTH,
     Side,
     clean,
     cut,
@@ -29,12 +28,20 @@ from pytest_multiarch.reports.wording import (
     name_platforms,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytest_multiarch.core.call import CallSummary
+    from pytest_multiarch.core.parity import Difference, Verdict
+    from pytest_multiarch.core.platform import Platform
+
 __all__ = ["describe_not_compared", "render_divergence"]
 
 _MOST_WHOLE = 3
 _MOST_LISTED = 20
 _MOST_MISSING_LINES = 8
 _STDERR_LINES = 3
+_LAST_LINES = 20
 # Signal numbers of Linux on all architectures of interest but MIPS, where 7, 10 and 12 differ.
 _SIGNALS = {
     4: "SIGILL", 5: "SIGTRAP", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL",
@@ -42,10 +49,11 @@ _SIGNALS = {
 }  # fmt: skip
 
 
-def render_divergence(verdict: Verdict) -> tuple[str, str]:
+def render_divergence(verdict: Verdict, *, locate: Callable[[str], str] = str) -> tuple[str, str]:
     """Give the headline of a divergence, and its whole text, of lines that fit 80 columns.
 
-    Only commands and ids, which are to be copied, may be longer.
+    Only commands and ids, which are to be copied, may be longer. `locate` makes a test's id one
+    that can be given to pytest where the reader is: ids start at pytest's root folder.
     """
     headline = _make_headline(verdict)
     lines = [headline, ""]
@@ -63,7 +71,8 @@ def render_divergence(verdict: Verdict) -> tuple[str, str]:
     lines += _describe_others(verdict)
     lines += _name_images(verdict)
     lines += _repeat_by_hand(verdict.differences)
-    lines += ["members:", f"  pytest {shlex.join(map(clean, verdict.list_node_ids()))}"]
+    node_ids = [clean(locate(each)) for each in verdict.list_node_ids()]
+    lines += ["members:", f"  pytest {shlex.join(node_ids)}"]
     return headline, "\n".join(lines)
 
 
@@ -141,20 +150,20 @@ def _show(difference: Difference, platform: Platform, seen: Observation | None) 
 def _show_exit_codes(ours: Observation, theirs: Observation) -> Iterator[str]:
     yield f"- {_name_exit_code(ours.exit_code)}"
     yield f"+ {_name_exit_code(theirs.exit_code)}"
-    for sign, each, other in (("-", ours, theirs), ("+", theirs, ours)):
-        last = _read_end(each)
-        if last and last != _read_end(other):
-            yield f"  the end of its stderr ({sign}):"
-            yield from (f"    {cut(clean(line), 74)}" for line in last)
+    ends = _read_end(ours), _read_end(theirs)
+    for sign, end in zip("-+", ends, strict=True):
+        if end and ends[0] != ends[1]:
+            yield f"  its stderr ends with ({sign}):"
+            yield from (f"    {cut(clean(line), WIDTH - 2)}" for line in end)
 
 
 def _read_end(observation: Observation) -> list[str]:
     """Give the last lines of stderr as it came: the emulator's own may say why."""
-    stream = observation.stderr
-    if stream is None:
+    if observation.stderr is None:
         return []
-    excerpt = stream.raw or stream.excerpt
-    return (excerpt.tail or excerpt.head).rstrip("\n").split("\n")[-_STDERR_LINES:]
+    excerpt = observation.stderr.raw or observation.stderr.excerpt
+    text = (excerpt.tail or excerpt.head).rstrip()
+    return text.split("\n")[-_STDERR_LINES:] if text else []
 
 
 def _name_exit_code(code: int | None) -> str:
@@ -187,60 +196,78 @@ def _show_streams(
 ) -> Iterator[str]:
     if not ours.is_whole or not theirs.is_whole:
         yield "  too large to be kept: compared byte for byte, nothing normalized"
-        yield from (f"{sign} {_measure(each)}" for sign, each in (("-", ours), ("+", theirs)))
-    if not ours.size or not theirs.size:
+    if _is_blank(ours) or _is_blank(theirs):
         yield from _show_one_sided(ours, theirs)
     elif is_binary(ours.excerpt.head) or is_binary(theirs.excerpt.head):
-        yield from (f"{sign} {_measure(each)}" for sign, each in (("-", ours), ("+", theirs)))
+        yield from _measure(ours, theirs)
         yield from diff_bytes(*(encode_output((s.raw or s.excerpt).head) for s in (ours, theirs)))
+    elif ours.excerpt.is_whole and theirs.excerpt.is_whole:
+        yield from diff_texts(
+            Side(ours.excerpt.head, our_platform), Side(theirs.excerpt.head, their_platform)
+        )
     else:
-        yield from _show_texts(ours, theirs, our_platform, their_platform)
+        yield from _show_ends(ours, theirs, our_platform, their_platform)
 
 
-def _measure(stream: ObservedStream) -> str:
-    return f"{stream.size:,} bytes, sha256 {stream.sha256[:16]}"
+def _measure(ours: ObservedStream, theirs: ObservedStream) -> Iterator[str]:
+    for sign, stream in (("-", ours), ("+", theirs)):
+        yield f"{sign} {stream.size:,} bytes, sha256 {stream.sha256[:16]}"
+
+
+def _is_blank(stream: ObservedStream) -> bool:
+    return stream.excerpt.is_whole and not stream.excerpt.head
 
 
 def _show_one_sided(ours: ObservedStream, theirs: ObservedStream) -> Iterator[str]:
     """Show an output of which the other side has nothing at all."""
     for sign, stream in (("-", ours), ("+", theirs)):
-        if not stream.size:
+        if _is_blank(stream):
             yield f"{sign} (nothing)"
             continue
-        text = (stream.raw or stream.excerpt).head
-        lines = text.removesuffix("\n").split("\n")
+        lines = stream.excerpt.head.removesuffix("\n").split("\n")
         yield from (f"{sign} {cut(clean(line))}" for line in lines[:_MOST_MISSING_LINES])
         if len(lines) > _MOST_MISSING_LINES or stream.excerpt.gap:
             yield f"{sign} ... {stream.size:,} bytes in all"
 
 
-def _show_texts(
+def _show_ends(
     ours: ObservedStream,
     theirs: ObservedStream,
     our_platform: Platform,
     their_platform: Platform,
 ) -> Iterator[str]:
-    a, b = ours.excerpt, theirs.excerpt
-    if a.is_whole and b.is_whole:
-        yield from diff_texts(Side(a.head, our_platform), Side(b.head, their_platform))
+    """Show what differs at the beginning of long outputs, else where it does and their ends."""
+
+    def differ(one: str, other: str) -> bool:
+        return not texts_agree(one, other, our_platform, their_platform)
+
+    def diff(one: str, other: str) -> list[str]:
+        return list(diff_texts(Side(one, our_platform), Side(other, their_platform)))
+
+    ours_head, theirs_head = _cut_alike(ours.excerpt.head, theirs.excerpt.head)
+    if differ(ours_head, theirs_head):
+        yield from diff(ours_head, theirs_head)
         return
     place = locate_difference(ours, theirs)
-    shortest = min(len(a.head), len(b.head))
-    heads = Side(a.head[:shortest], our_platform), Side(b.head[:shortest], their_platform)
-    shown = list(diff_texts(*heads))
-    if any(line.startswith(("-", "+")) for line in shown):
-        yield from shown
-        return
-    if place is not None and place[1] > place[0]:
-        yield f"  the first difference is between lines {place[0]:,} and {place[1]:,},"
-        yield "  beyond what is kept of so long an output"
-    for sign, stream in (("-", ours), ("+", theirs)):
-        yield f"{sign} {_measure(stream)}"
-    if a.tail and b.tail and a.tail != b.tail:
-        yield "  their last lines:"
-        tails = (text.tail[-2000:].partition("\n")[2] for text in (a, b))
-        left, right = tails
-        yield from diff_texts(Side(left, our_platform), Side(right, their_platform))
+    if place is not None:
+        yield f"  first different between lines {place[0]:,} and {place[1]:,}, which are not kept"
+    yield from _measure(ours, theirs)
+    one, other = (each.excerpt.tail.split("\n")[1:][-_LAST_LINES:] for each in (ours, theirs))
+    lines = min(len(one), len(other))
+    ours_tail, theirs_tail = ("\n".join(each[len(each) - lines :]) for each in (one, other))
+    if differ(ours_tail, theirs_tail):
+        yield "  at their ends:"
+        yield from diff(ours_tail, theirs_tail)[1:]
+
+
+def _cut_alike(ours: str, theirs: str) -> tuple[str, str]:
+    """Cut two beginnings to as many whole lines, or characters, as both have."""
+    number = min(ours.count("\n"), theirs.count("\n"))
+    if not number:
+        size = min(len(ours), len(theirs))
+        return ours[:size] + "\n", theirs[:size] + "\n"
+    one, other = ("\n".join([*each.split("\n")[:number], ""]) for each in (ours, theirs))
+    return one, other
 
 
 def _describe_others(verdict: Verdict) -> list[str]:
@@ -261,12 +288,14 @@ def _describe_others(verdict: Verdict) -> list[str]:
 
 
 def _name_images(verdict: Verdict) -> list[str]:
-    lines: list[str] = []
-    for member in verdict.compared:
-        if member.variant is not None:
-            lines = lines or [f"variants of {clean(member.variant.reference)}:"]
-            lines.append(f"  {member.platform}: {member.variant.kind} {member.variant.digest}")
-    return [*lines, ""] if lines else []
+    """Name the variants where no command does it by digest."""
+    variants = {m.platform: m.variant for m in verdict.compared if m.variant is not None}
+    is_named = any(each.command for d in verdict.differences for each in d.seen.values() if each)
+    if is_named and all("@" in each.pin for each in variants.values()):
+        return []
+    references = ", ".join(dict.fromkeys(clean(each.reference) for each in variants.values()))
+    lines = [f"  {platform}: {each.kind} {each.digest}" for platform, each in variants.items()]
+    return [f"variants of {references}:", *lines, ""] if lines else []
 
 
 def _repeat_by_hand(differences: tuple[Difference, ...]) -> list[str]:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.member import Member, Outcome
 from pytest_multiarch.core.parity import Verdict, VerdictKind
-from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.reports.diff import clean
 from pytest_multiarch.reports.divergence import render_divergence
 from pytest_multiarch.reports.wording import (
     KIND_WORDS,
     describe_failed_apart,
     describe_member_outcome,
-    describe_not_compared,
+    explain_not_compared,
     name_difference,
     name_platforms,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_multiarch.core.platform import Platform
+
 _MOST_LISTED = 20
+_MOST_ALIKE = 3
 
 
 def render_summary(
@@ -46,6 +51,8 @@ def render_summary(
 
 
 def _count_verdicts(verdicts: tuple[Verdict, ...]) -> list[str]:
+    if not verdicts:
+        return []
     counts = Counter(each.kind for each in verdicts)
     words = ", ".join(f"{counts[kind]} {word}" for kind, word in KIND_WORDS.items() if counts[kind])
     lines = [f"{_count(len(verdicts), 'group')} of platforms: {words}"]
@@ -77,7 +84,23 @@ def _list_apart(verdicts: tuple[Verdict, ...]) -> list[str]:
 
 def _list_not_compared(verdicts: tuple[Verdict, ...]) -> list[str]:
     left = [each for each in verdicts if each.kind is VerdictKind.NOT_COMPARED]
-    return _list("not compared:", [describe_not_compared(each) for each in left])
+    return _list("not compared:", _join_alike([(v, explain_not_compared(v)) for v in left]))
+
+
+def _join_alike(reasons: list[tuple[Verdict, str]]) -> list[str]:
+    """Give a line for each group, and a single one for many groups with one reason."""
+    groups: dict[str, list[str]] = {}
+    for verdict, why in reasons:
+        groups.setdefault(why, []).append(clean(verdict.group))
+    return [
+        line
+        for why, names in groups.items()
+        for line in (
+            [f"{name}: {why}" for name in names]
+            if len(names) <= _MOST_ALIKE
+            else [f"{len(names)} groups: {why}"]
+        )
+    ]
 
 
 def _list_excused(verdicts: tuple[Verdict, ...]) -> list[str]:
@@ -91,7 +114,7 @@ def _list_excused(verdicts: tuple[Verdict, ...]) -> list[str]:
     used = {each.allowance for verdict in verdicts for each in verdict.allowed}
     stale = dict.fromkeys(a for verdict in verdicts for a in verdict.stale if a not in used)
     partly = [
-        f"{clean(verdict.group)}: {why}"
+        (verdict, why)
         for verdict in verdicts
         if verdict.kind in (VerdictKind.EQUAL, VerdictKind.DIVERGED)
         for why in _explain_partly(verdict)
@@ -102,7 +125,7 @@ def _list_excused(verdicts: tuple[Verdict, ...]) -> list[str]:
             "allowed to differ, and equal (take it out):",
             [f"{clean(a.label)}: {clean(a.reason)}" for a in stale],
         ),
-        *_list("compared without:", partly),
+        *_list("compared without:", _join_alike(partly)),
     ]
 
 
@@ -155,11 +178,7 @@ def _tabulate_platforms(members: tuple[Member, ...], selected: tuple[Platform, .
         if member.execution is not None:
             executions.setdefault(member.platform, {})[str(member.execution)] = None
     platforms = list(dict.fromkeys((*declared, *selected)))
-    ways = {
-        each: ", ".join(executions.get(each, {})) or "nothing ran"
-        for each in platforms
-        if each in ends
-    }
+    ways = {each: _name_ways(executions.get(each, {}), ends[each]) for each in ends}
     width = max((len(str(each)) for each in platforms), default=0)
     column = max(map(len, ways.values()), default=0)
     lines = []
@@ -174,3 +193,8 @@ def _tabulate_platforms(members: tuple[Member, ...], selected: tuple[Platform, .
         else:
             lines.append(f"{platform!s:{width}}  selected, but no test declares it")
     return lines
+
+
+def _name_ways(executions: Iterable[str], ends: Counter[str]) -> str:
+    idle = ends[Outcome.NOT_RUN.value] + ends[Outcome.SKIPPED.value]
+    return ", ".join(executions) or ("nothing ran" if idle == ends.total() else "no image was run")

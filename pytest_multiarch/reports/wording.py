@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.member import Member, Outcome
 from pytest_multiarch.core.parity import Difference, Verdict, VerdictKind
-from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.reports.diff import clean, cut
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_multiarch.core.platform import Platform
 
 KIND_WORDS = {
     VerdictKind.DIVERGED: "diverged",

@@ -86,7 +86,8 @@ def read_files(
 ) -> tuple[FileToCopy, ...]:
     """Read what is to be put into a container: content as given, a file, or a folder's files.
 
-    A `path` that ends with a slash is a folder, into which a file goes under its own name.
+    A `path` that ends with a slash is a folder, into which a file goes under its own name. Files
+    keep their mode; content that is a script or an ELF program is made executable.
 
     Raises:
         UsageError: the source is not there or cannot be read, or `path` is not absolute.
@@ -95,7 +96,8 @@ def read_files(
     if isinstance(source, bytes):
         if path.endswith("/"):
             raise UsageError(f"{what}: {path!r} is a folder", cure=f"write '{path}NAME'")
-        return (FileToCopy(path=path, content=source, mode=0o644 if mode is None else mode),)
+        kept = 0o755 if source.startswith((b"#!", b"\x7fELF")) else 0o644
+        return (FileToCopy(path=path, content=source, mode=kept if mode is None else mode),)
     if not isinstance(source, (str, Path)):
         raise UsageError(
             f"{what}: {type(source).__name__} is neither content nor a path",

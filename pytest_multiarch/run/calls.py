@@ -16,8 +16,15 @@ from pytest_multiarch.core.errors import (
     MultiarchError,
     ProgramNotFoundError,
 )
-from pytest_multiarch.core.ports import Attachment, ContainerSpec, ContainerState, ExecSpec
+from pytest_multiarch.core.ports import (
+    Attachment,
+    ContainerSpec,
+    ContainerState,
+    ExecSpec,
+    StreamName,
+)
 from pytest_multiarch.core.wait import RUN_TIMEOUT_S, stretch_deadline
+from pytest_multiarch.run.emulator_crash import CrashWatch
 from pytest_multiarch.run.explain import explain_ended, explain_exec_format, quote_log, show_text
 from pytest_multiarch.run.output import OutputCollector, drain
 from pytest_multiarch.run.program import Lookup
@@ -168,12 +175,14 @@ def _start_and_drain(
         engine.start_container(container_id)
         started = time.perf_counter()
         deadline = time.monotonic() + limit_s
-        out, err = _collect(attachment, call.stdin, deadline)
-        left_s = max(deadline - time.monotonic(), 1.0)
-        exit_code = engine.wait_container(container_id, timeout_s=left_s)
+        watch = CrashWatch(engine, container_id) if execution.is_emulated else None
+        out, err, exit_code = _collect(attachment, call.stdin, deadline, watch)
+        if exit_code is None:
+            left_s = max(deadline - time.monotonic(), 1.0)
+            exit_code = engine.wait_container(container_id, timeout_s=left_s)
     except TimeoutError:
         words = list_command(variant, call)
-        log = quote_log(node, container_id)
+        log = quote_log(node, container_id, nothing="it printed nothing")
         raise _explain_deadline(words, limit_s, call, execution, log) from None
     finally:
         attachment.close()
@@ -188,12 +197,18 @@ def _start_and_drain(
     )
 
 
-def _collect(attachment: Attachment, stdin: bytes | None, deadline: float) -> tuple[Output, Output]:
-    collectors = {"stdout": OutputCollector(), "stderr": OutputCollector()}
+def _collect(
+    attachment: Attachment, stdin: bytes | None, deadline: float, watch: CrashWatch | None = None
+) -> tuple[Output, Output, int | None]:
+    """Give both outputs, and the exit code where the emulator told it and will not end."""
+    collectors: dict[StreamName, OutputCollector] = {
+        "stdout": OutputCollector(),
+        "stderr": OutputCollector(),
+    }
     if stdin is not None:
         attachment.send(stdin)
-    drain(attachment, deadline=deadline, collect=collectors.__getitem__)
-    return collectors["stdout"].finish(), collectors["stderr"].finish()
+    exit_code = drain(attachment, deadline=deadline, collectors=collectors, watch=watch)
+    return collectors["stdout"].finish(), collectors["stderr"].finish(), exit_code
 
 
 def _explain_deadline(
@@ -278,7 +293,7 @@ def execute(
         raise _explain_refused(node, container_id, variant, error) from None
     started = time.perf_counter()
     try:
-        out, err = _collect(attachment, call.stdin, time.monotonic() + limit_s)
+        out, err, _ = _collect(attachment, call.stdin, time.monotonic() + limit_s)
     except TimeoutError:
         log = quote_log(node, container_id)
         raise _explain_deadline(call.argv, limit_s, call, execution, log) from None

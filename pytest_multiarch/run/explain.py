@@ -59,10 +59,10 @@ def explain_ended(node: Node, state: ContainerState, platform: Platform) -> Mult
     )
 
 
-def quote_log(node: Node, container_id: str) -> str:
+def quote_log(node: Node, container_id: str, *, nothing: str = "its log is empty") -> str:
     """Give the last lines of a container's log, for a message; empty if they can't be had."""
     try:
-        return _quote(*_read_log(node, container_id))
+        return _quote(*_read_log(node, container_id), nothing=nothing)
     except MultiarchError:
         return ""
 
@@ -76,10 +76,10 @@ def _read_log(node: Node, container_id: str) -> tuple[bytes, bytes]:
         return b"", b""
 
 
-def _quote(out: bytes, err: bytes) -> str:
+def _quote(out: bytes, err: bytes, *, nothing: str = "its log is empty") -> str:
     """Quote both streams, which have no common order."""
     if not (out + err).strip():
-        return "\nits log is empty"
+        return f"\n{nothing}"
     parts = []
     for name, data in (("stdout", out), ("stderr", err)):
         lines = [f"  {line[:_WIDTH]}" for line in show_text(data).splitlines()[-_LINES:]]

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_multiarch.core.errors import EngineError, MultiarchError
-from pytest_multiarch.core.execution import Execution, ExecutionKind, explain_unavailable
+from pytest_multiarch.core.errors import EngineError, ImageNotFoundError, MultiarchError
+from pytest_multiarch.core.execution import NO_PROBE, Execution, ExecutionKind, explain_unavailable
 from pytest_multiarch.run.detect import ProbeImage, detect_by_probe, detect_native
 from pytest_multiarch.run.program import Lookup, Program, check_command, find_program
 from pytest_multiarch.run.resolve import PullPolicy, Resolver
@@ -142,7 +142,7 @@ class Node:
         if image is None:
             return Execution(
                 kind=ExecutionKind.UNAVAILABLE,
-                evidence=(f"pytest-multiarch has no probe program for {platform}",),
+                evidence=(NO_PROBE,),
             )
         return detect_by_probe(self.engine, image, self.labels)
 
@@ -163,7 +163,17 @@ class Node:
     def create(self, spec: ContainerSpec) -> str:
         """Create a container that carries the session's labels, watched over from here on."""
         self.watch()
-        return self.engine.create_container(replace(spec, labels={**spec.labels, **self.labels}))
+        labelled = replace(spec, labels={**spec.labels, **self.labels})
+        try:
+            return self.engine.create_container(labelled)
+        except ImageNotFoundError:
+            if not spec.image.startswith("sha256:"):
+                raise
+            raise ImageNotFoundError(
+                f"the image that this session began with is gone from {self.name}: {spec.image}",
+                cure="it was rebuilt or removed during the run, and the engine keeps no image "
+                "that lost its name; build first, then test",
+            ) from None
 
     def watch(self) -> None:
         """Have the session's things on this node removed even if this process is killed."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.core.call import OUTPUT_LIMIT, Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from pytest_multiarch.core.ports import Attachment, StreamName
+    from pytest_multiarch.run.emulator_crash import CrashWatch
 
 
 class OutputCollector:
@@ -36,8 +37,29 @@ class OutputCollector:
 
 
 def drain(
-    attachment: Attachment, *, deadline: float, collect: Callable[[StreamName], OutputCollector]
-) -> None:
-    """Read both streams to their end. Raises `TimeoutError` at the deadline."""
-    while (chunk := attachment.read(deadline=deadline)) is not None:
-        collect(chunk[0]).add(chunk[1])
+    attachment: Attachment,
+    *,
+    deadline: float,
+    collectors: Mapping[StreamName, OutputCollector],
+    watch: CrashWatch | None = None,
+) -> int | None:
+    """Read both streams to their end. Raises `TimeoutError` at the deadline.
+
+    Gives None, or the exit code of a program whose emulator said that it crashed and hangs.
+    """
+    while True:
+        try:
+            chunk = attachment.read(deadline=watch.limit(deadline) if watch else deadline)
+        except TimeoutError:
+            if watch is None or not watch.is_suspicious:
+                raise
+            exit_code = watch.confirm()
+            if exit_code is not None:
+                return exit_code
+            continue
+        if chunk is None:
+            return None
+        stream, data = chunk
+        collectors[stream].add(data)
+        if watch is not None:
+            watch.feed(stream, data)

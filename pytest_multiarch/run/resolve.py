@@ -128,13 +128,21 @@ class Resolver:
             return None, ""
         if self._pull is PullPolicy.NEVER:
             return None, "--multiarch-pull=never"
+        single: ImageIndex | None = None
         for pin in local.repo_digests:
             origin = ImageReference.parse(pin)
-            if (origin.registry, origin.repository) == (reference.registry, reference.repository):
-                try:
-                    return self.registry.read_index(origin), ""
-                except (ImageError, EngineError) as error:
-                    return None, error.headline
+            if (origin.registry, origin.repository) != (reference.registry, reference.repository):
+                continue
+            try:
+                index = self.registry.read_index(origin)
+            except (ImageError, EngineError) as error:
+                return None, error.headline
+            # An image that was also pulled by its own digest has that among them.
+            if not index.is_single:
+                return index, ""
+            single = index
+        if single is not None:
+            return single, ""
         return None, "it was built or loaded here, so that no registry has the rest"
 
     def _read_remote(self, reference: ImageReference) -> ImageIndex:
@@ -145,6 +153,11 @@ class Resolver:
                 f"{reference} is neither on {self._engine.address} nor in its registry: "
                 f"{error.what}",
                 cure=error.cure or "check the name and the tag, or build and load it first",
+            ) from None
+        except EngineError as error:
+            raise EngineError(
+                f"{reference} is not on {self._engine.address}, and {error.what}",
+                cure=f"check the name and the tag, build or load the image first, or {error.cure}",
             ) from None
 
     @property

@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.core.errors import EngineGoneError, MultiarchError
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.run.calls import Recorder, digest_files
-from pytest_multiarch.run.container import (
-    Container,
-    ContainerSettings,
-    StartedContainer,
-    describe_waits,
-)
+from pytest_multiarch.run.container import Container
 from pytest_multiarch.run.explain import explain_ended
+from pytest_multiarch.run.started import ContainerSettings, StartedContainer, describe_waits
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from tests.e2e.engine_proxy import EngineProxy
 from tests.e2e.suite import Suite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from tests.known_engines import KnownEngines
@@ -43,3 +43,35 @@ def proxy(suite: Suite, engines: KnownEngines, tmp_path: Path) -> Iterator[Engin
     with EngineProxy(tmp_path / "engine.sock", behind.removeprefix("unix://")) as proxy:
         suite.environ["DOCKER_HOST"] = f"unix://{tmp_path / 'engine.sock'}"
         yield proxy
+
+
+@pytest.fixture
+def copy_in_registry(
+    engines: KnownEngines, registry_images: Mapping[str, str]
+) -> Iterator[Callable[[str], str]]:
+    """Copy the sample image to a repository of its own in the registry.
+
+    No engine has it, neither before the test nor afterwards.
+    """
+    repositories = []
+
+    def copy(name: str) -> str:
+        source = registry_images["sample"]
+        repository = source.replace("/sample:1", f"/{name}")
+        forget_image(engines, repository)
+        repositories.append(repository)
+        tag = f"{repository}:1"
+        engines.run_docker("main", "buildx", "imagetools", "create", "--tag", tag, source)
+        return tag
+
+    yield copy
+    for repository in repositories:
+        forget_image(engines, repository)
+
+
+def forget_image(engines: KnownEngines, repository: str) -> None:
+    """Remove an image from all engines, under all its names."""
+    for engine in engines.by_name:
+        ids = engines.run_docker(engine, "images", "--quiet", "--no-trunc", repository).split()
+        if ids:
+            engines.run_docker(engine, "image", "rm", "--force", *sorted(set(ids)))

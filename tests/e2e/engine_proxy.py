@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import selectors
 import socket
 import threading
 from typing import TYPE_CHECKING, Self
@@ -27,6 +28,7 @@ class EngineProxy:
         self._behind = behind
         self._lock = threading.Lock()
         self._open: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
         self._listener: socket.socket | None = None
         self.requests: list[str] = []
         self.on_request: Callable[[str], None] = lambda _: None
@@ -48,60 +50,57 @@ class EngineProxy:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(self._path))
         self._listener.listen(64)
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+        self._start(self._accept, self._listener)
 
     def cut(self) -> None:
         """Go away, in the middle of whatever is under way."""
+        self._path.unlink(missing_ok=True)
         with self._lock:
-            self._path.unlink(missing_ok=True)
-            if self._listener is not None:
-                self._listener.shutdown(socket.SHUT_RDWR)
-                self._listener.close()
-                self._listener = None
-            for each in self._open:
-                _hang_up(each)
-            self._open.clear()
+            for each in (*self._open, self._listener):
+                if each is not None:
+                    with contextlib.suppress(OSError):
+                        each.shutdown(socket.SHUT_RDWR)
+        while self._threads:
+            self._threads.pop().join(timeout=10)
+
+    def _start(self, target: Callable[[socket.socket], None], each: socket.socket) -> None:
+        thread = threading.Thread(target=target, args=(each,), daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            engine = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with listener, contextlib.suppress(OSError):
+            while True:
+                self._start(self._serve, listener.accept()[0])
+
+    def _serve(self, client: socket.socket) -> None:
+        """Pass on what both sides send, until one hangs up or both have ended."""
+        with client, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as engine:
             engine.connect(self._behind)
             with self._lock:
                 self._open += [client, engine]
-            for source, target in ((client, engine), (engine, client)):
-                relay = self._listen_in if source is client else _pass_on
-                threading.Thread(target=_relay, args=(source, target, relay), daemon=True).start()
+            with contextlib.suppress(OSError):
+                self._relay(client, engine)
+            with self._lock:
+                self._open = [each for each in self._open if each not in (client, engine)]
 
-    def _listen_in(self, target: socket.socket, data: bytes) -> None:
-        _pass_on(target, data)
+    def _relay(self, client: socket.socket, engine: socket.socket) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(client, selectors.EVENT_READ, engine)
+            selector.register(engine, selectors.EVENT_READ, client)
+            while selector.get_map():
+                for key, _ in selector.select():
+                    data = key.fileobj.recv(64 * 1024)
+                    if not data:  # one side may end while the other goes on
+                        selector.unregister(key.fileobj)
+                        key.data.shutdown(socket.SHUT_WR)
+                        continue
+                    key.data.sendall(data)
+                    if key.fileobj is client:
+                        self._note(data)
+
+    def _note(self, data: bytes) -> None:
         for method, path in _REQUEST.findall(data):
             request = f"{method.decode()} {path.decode()}"
             self.requests.append(request)
             self.on_request(request)
-
-
-def _pass_on(target: socket.socket, data: bytes) -> None:
-    target.sendall(data)
-
-
-def _relay(
-    source: socket.socket,
-    target: socket.socket,
-    handle: Callable[[socket.socket, bytes], None],
-) -> None:
-    try:
-        while data := source.recv(64 * 1024):
-            handle(target, data)
-        target.shutdown(socket.SHUT_WR)  # one side may end while the other goes on
-    except OSError:
-        _hang_up(source)
-        _hang_up(target)
-
-
-def _hang_up(each: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        each.shutdown(socket.SHUT_RDWR)

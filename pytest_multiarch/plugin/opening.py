@@ -1,0 +1,148 @@
+"""What the fixtures do: from a test's declarations to variants and containers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NoReturn, TypeVar
+
+import pytest
+
+from pytest_multiarch.core.errors import MultiarchError, PlatformUnavailableError
+from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.reference import ImageReference
+from pytest_multiarch.plugin.collection import SPREAD
+from pytest_multiarch.plugin.groups import PlatformParam
+from pytest_multiarch.plugin.state import STATE, TRACE
+from pytest_multiarch.plugin.tracking import ParityChecker, TestRecorder, Trace, find_session
+from pytest_multiarch.run.container import Container
+from pytest_multiarch.run.variant import Variant
+
+T = TypeVar("T")
+
+
+def get_param(request: pytest.FixtureRequest) -> PlatformParam:
+    """Give what the test is parametrized by, or fail it with what to write instead."""
+    param = getattr(request, "param", None)
+    if not isinstance(param, PlatformParam):
+        _fail(
+            "this test is not parametrized by platform: it, or a fixture of it, asks for "
+            "`variant`, `container` or `platform` by request.getfixturevalue, or from where pytest "
+            "cannot parametrize (unittest)",
+            "ask for it as an argument of the test function, or of a fixture that is one",
+        )
+    return param
+
+
+def open_variant(
+    request: pytest.FixtureRequest, platform: Platform, computed: str | None
+) -> Variant:
+    """Open a platform's variant for one test, which records what it runs."""
+    marked = request.config.stash[STATE].declared.find_image(request.node)
+    trace = request.node.stash[TRACE]
+    variant = _open(request, platform, marked or computed, trace)
+    trace.variants[platform] = variant
+    return variant
+
+
+def open_shared_variant(
+    request: pytest.FixtureRequest, param: PlatformParam, computed: str | None
+) -> Variant:
+    """Open a platform's variant for fixtures wider than a test."""
+    return _open(request, param.platform, param.image or computed, None)
+
+
+def open_variants(
+    request: pytest.FixtureRequest, computed: str | None
+) -> Mapping[Platform, Variant]:
+    """Open all variants of a test that has them at once."""
+    if SPREAD not in request.fixturenames or TRACE not in request.node.stash:
+        _fail(
+            "`variants` was asked for by request.getfixturevalue, when it is too late to tell "
+            "which platforms the test has",
+            "ask for it as an argument of the test function, or of a fixture that is one",
+        )
+    platforms = request.node.stash[TRACE].platforms
+    return _VariantsByPlatform(
+        {platform: open_variant(request, platform, computed) for platform in platforms}
+    )
+
+
+class _VariantsByPlatform(Mapping[Platform, Variant]):
+    """Takes a platform also as it is written: `variants["linux/arm64"]`."""
+
+    def __init__(self, variants: dict[Platform, Variant]) -> None:
+        self._variants = variants
+
+    def __getitem__(self, key: Platform | str) -> Variant:
+        return self._variants[Platform.parse(key) if isinstance(key, str) else key]
+
+    def __iter__(self) -> Iterator[Platform]:
+        return iter(self._variants)
+
+    def __len__(self) -> int:
+        return len(self._variants)
+
+
+def open_container(request: pytest.FixtureRequest, variant: Variant) -> Iterator[Container]:
+    """Start a test's container, and remove it when resumed."""
+    settings = request.config.stash[STATE].declared.find_container(request.node)
+    trace = request.node.stash[TRACE]
+    session = find_session(request.config)
+    recorder = TestRecorder(trace, variant.platform)
+    container = _call(
+        request, lambda: session.open_container(variant, settings, recorder=recorder)
+    )
+    trace.containers.append(container)
+    yield container
+    _call(request, lambda: session.close_container(container, settings))
+
+
+def make_checker(request: pytest.FixtureRequest) -> ParityChecker:
+    """Make what takes the observations of a test's own."""
+    trace = request.node.stash.get(TRACE, None)
+    if trace is None:
+        _fail(
+            "`parity` compares platforms, and this test has none",
+            "ask also for `variant`, `container`, `platform` or `variants`",
+        )
+    return ParityChecker(trace)
+
+
+def _open(
+    request: pytest.FixtureRequest, platform: Platform, image: str | None, trace: Trace | None
+) -> Variant:
+    state = request.config.stash[STATE]
+    text = image or state.settings.image.value
+    if not text:
+        _fail(
+            "the test names no image",
+            'write @pytest.mark.image("name:tag"), override the fixture multiarch_image, give '
+            "--multiarch-image REF, or write image: in multiarch.yaml",
+        )
+    recorder = None if trace is None else TestRecorder(trace, platform)
+
+    def open_it() -> Variant:
+        reference = ImageReference.parse(state.settings.replace_image(text))
+        return find_session(request.config).open_variant(reference, platform, recorder=recorder)
+
+    return _call(request, open_it)
+
+
+def _call(request: pytest.FixtureRequest, function: Callable[[], T]) -> T:
+    """Call into the use cases; an error becomes the test's, explained, with no frames of ours."""
+    state = request.config.stash[STATE]
+    try:
+        return function()
+    except PlatformUnavailableError as error:
+        if state.settings.unavailable == "skip":
+            pytest.skip(error.headline)
+        message = state.explain(error)
+    except MultiarchError as error:
+        if request.config.getoption("fulltrace"):
+            raise
+        message = state.explain(error)
+    pytest.fail(message, pytrace=False)
+
+
+def _fail(what: str, cure: str) -> NoReturn:
+    pytest.fail(f"{what}\n{cure}", pytrace=False)

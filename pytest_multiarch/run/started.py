@@ -1,0 +1,157 @@
+"""A container on a node: created, checked, started, and what is known of it since."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pytest_multiarch.core.call import Call, FileToCopy
+from pytest_multiarch.core.ports import ContainerSpec, ContainerState
+from pytest_multiarch.core.wait import (
+    READY_TIMEOUT_S,
+    HealthWait,
+    LogWait,
+    PortWait,
+    Wait,
+    stretch_deadline,
+)
+from pytest_multiarch.run.calls import digest_files, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_multiarch.core.execution import Execution
+    from pytest_multiarch.core.variant import ResolvedVariant
+    from pytest_multiarch.run.node import Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSettings:
+    """How a container is started: the arguments of the `container` mark."""
+
+    call: Call = field(default_factory=Call)
+    ports: tuple[int, ...] = ()
+    waits: tuple[Wait, ...] = ()
+    scope: str = "function"
+
+
+class StartedContainer:
+    """A container on a node; shared by the handles of the tests that use it."""
+
+    def __init__(
+        self,
+        node: Node,
+        variant: ResolvedVariant,
+        execution: Execution,
+        settings: ContainerSettings,
+    ) -> None:
+        self.node = node
+        self.variant = variant
+        self.execution = execution
+        self.settings = settings
+        self.id = ""
+        self.files = ""
+        """A digest of what was put into it."""
+        self._lock = threading.Lock()
+        self._history = ""
+        self._state: ContainerState | None = None
+        self._ahead_s = 0.0
+
+    def start(self) -> None:
+        """Create it, check its program, start it.
+
+        Raises:
+            WrongArchitectureError, ProgramNotFoundError, ContainerError: and nothing is left.
+        """
+        call = self.settings.call
+        spec = ContainerSpec(
+            image=self.variant.create_image,
+            platform=self.variant.create_platform,
+            argv=call.argv,
+            entrypoint=call.entrypoint,
+            env=call.env,
+            user=call.user,
+            workdir=call.workdir,
+            network=call.network,
+            init=call.init,
+            ports=self.settings.ports,
+        )
+        self.id = self.node.create(spec)
+        try:
+            prepare(self.node, self.id, self.variant, call)
+            self.files = digest_files(call.files)
+            before_s = time.time()
+            self.node.engine.start_container(self.id)
+            self._measure_clock(before_s, time.time())
+        except BaseException:
+            self.node.remove_quietly(self.id)
+            raise
+
+    def _measure_clock(self, before_s: float, after_s: float) -> None:
+        """Find how far the node's clock is ahead of this machine's, rather too little.
+
+        Nothing less than both times around a start tells, and no more is needed: a log is read
+        from a little too early then.
+        """
+        started_at_s = self.inspect().started_at_s
+        if started_at_s is not None and not before_s <= started_at_s <= after_s:
+            self._ahead_s = started_at_s - after_s
+
+    def read_clock(self) -> float:
+        """Give the time by the node's clock, in seconds since 1970."""
+        return time.time() + self._ahead_s
+
+    def choose_waits(self) -> tuple[Wait, ...]:
+        """Give the conditions of the settings, else the image's HEALTHCHECK, else its ports."""
+        if self.settings.waits:
+            return self.settings.waits
+        if self.variant.config.healthcheck is not None:
+            return (HealthWait(),)
+        return tuple(PortWait(port) for port in self.settings.ports)
+
+    @property
+    def ready_limit_s(self) -> float:
+        """How long it may take to become ready: as written, else what its HEALTHCHECK may take."""
+        check = self.variant.config.healthcheck
+        default_s = max(READY_TIMEOUT_S, check.budget_s if check else 0.0)
+        return stretch_deadline(
+            default_s, self.settings.call.timeout_s, is_emulated=self.execution.is_emulated
+        )
+
+    def inspect(self) -> ContainerState:
+        """Look at it now."""
+        self._state = self.node.engine.inspect_container(self.id)
+        return self._state
+
+    @property
+    def state(self) -> ContainerState:
+        """How it was when last looked at."""
+        return self._state or self.inspect()
+
+    def advance(self, step: str) -> str:
+        """Take down a call made of it; give the digest of all calls before."""
+        with self._lock:
+            before = self._history
+            self._history = hashlib.sha256(f"{before}\n{step}".encode()).hexdigest()
+            return before
+
+    def note_files(self, files: Sequence[FileToCopy]) -> None:
+        """Take down what was put into it."""
+        with self._lock:
+            self.files = digest_files(files, before=self.files)
+        self.advance(f"files {digest_files(files)}")
+
+    def remove(self) -> None:
+        """Kill and remove it; safe to call twice."""
+        if self.id:
+            self.node.engine.remove_container(self.id)
+
+
+def describe_waits(waits: tuple[Wait, ...]) -> str:
+    """Give the conditions as text, the same for equal settings; part of a shared one's key."""
+    return ", ".join(
+        str(each) if isinstance(each, (LogWait, PortWait)) else repr(each) for each in waits
+    )

@@ -1,0 +1,117 @@
+"""A plugin for the suites in these tests: variants that run scripts of Python, without an engine.
+
+`variant.run("echo", text)` prints the text, `"machine"` the platform's own name, `"bits"` another
+digit on each platform, `"flood"` a megabyte. Images named `missing` lack arm64, on `unavailable`
+arm64 cannot be run, on `lazy` it is found missing when something is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_multiarch.core.call import Call, Output, RunResult, Timings
+from pytest_multiarch.core.errors import PlatformMissingError, PlatformUnavailableError
+from pytest_multiarch.core.execution import Execution, ExecutionKind
+from pytest_multiarch.core.index import ImageConfig
+from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.reference import ImageReference
+from pytest_multiarch.core.variant import ResolvedVariant
+from pytest_multiarch.plugin.state import STATE
+from pytest_multiarch.run.calls import CallSeen, Recorder
+from pytest_multiarch.run.variant import Variant
+
+__name__ = "pytest_multiarch.fake"  # its frames are to count as the package's own
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+LACKING = "fake: the image has no linux/arm64"
+CURE = "push one"
+
+
+class FakeVariant(Variant):
+    """A variant whose programs are in here."""
+
+    def run(self, *argv: str, **options: Any) -> RunResult:
+        """Run a script."""
+        if "lazy" in self.reference and self.platform.architecture == "arm64":
+            raise PlatformMissingError(LACKING, cure=CURE)
+        call = Call(
+            argv=argv, env=options.get("env", {}), stdin=(options.get("stdin") or "").encode()
+        )
+        result = RunResult(
+            exit_code=0,
+            out=make_output(self._print(*argv)),
+            err=make_output(""),
+            wall_s=0.25,
+            timings=Timings(inside_s=0.125),
+            platform=self.platform,
+            execution=self.execution,
+            command=call.describe(),
+        )
+        if self._recorder is not None:
+            self._recorder.record_call(
+                CallSeen(
+                    kind="run", call=call, result=result, variant=self.resolved, label=None,
+                    known={}, is_observed=options.get("observe", True),
+                )
+            )  # fmt: skip
+        return result
+
+    def _print(self, program: str, *words: str) -> str:
+        match program:
+            case "echo":
+                return f"{' '.join(words)}\n"
+            case "machine":
+                return f"{MACHINES[self.platform.architecture]}\n"
+            case "bits":
+                return f"bits: {8 if self.platform.architecture == 'amd64' else 7}\n"
+            case "flood":
+                return "x" * 1_000_000
+        raise AssertionError(f"no script {program}")
+
+
+def make_output(text: str) -> Output:
+    """Make what an output stream would be."""
+    data = text.encode("utf-8", "surrogateescape")
+    return Output(size=len(data), sha256=hashlib.sha256(data).hexdigest(), head=data)
+
+
+class FakeSession:
+    """Opens fake variants: amd64 is native, all else is emulated."""
+
+    def open_variant(
+        self, reference: ImageReference, platform: Platform, *, recorder: Recorder | None
+    ) -> Variant:
+        """Give a variant, or the error that the image's name says."""
+        is_foreign = platform.architecture == "arm64"
+        if is_foreign and "missing" in reference.text:
+            raise PlatformMissingError(LACKING, cure=CURE)
+        if is_foreign and "unavailable" in reference.text:
+            raise PlatformUnavailableError("fake: linux/arm64 cannot be run", cure="add QEMU")
+        kind = ExecutionKind.NATIVE if platform.architecture == "amd64" else ExecutionKind.QEMU
+        digest = f"sha256:{hashlib.sha256(f'{reference} {platform}'.encode()).hexdigest()}"
+        resolved = ResolvedVariant(
+            reference=reference,
+            platform=platform,
+            kind="manifest",
+            digest=digest,
+            config_digest=digest,
+            config=ImageConfig(platform=platform),
+            create_image=str(reference.pin(digest)),
+            create_platform=platform,
+        )
+        node: Any = SimpleNamespace(name="fake")
+        version = "" if kind is ExecutionKind.NATIVE else "7.2"
+        execution = Execution(kind=kind, version=version)
+        return FakeVariant(node, resolved, execution, recorder=recorder)
+
+    def close(self) -> None:
+        """Do nothing: nothing is there."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Put the session where the plugin looks for one."""
+    config.stash[STATE].session = FakeSession()  # type: ignore[assignment]

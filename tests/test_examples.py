@@ -1,0 +1,130 @@
+"""The examples, run as `make demo` runs them: what passes, what diverges, and what is said."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.known_engines import KnownEngines
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGE = "multiarch-demo:1"
+PLATFORMS = ("linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x")
+
+pytestmark = pytest.mark.needs_engine("main")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """A finished run of all examples; `statuses` are by file and name of the test."""
+
+    exit_code: int
+    output: str
+    statuses: dict[tuple[str, str], str]
+
+
+@pytest.fixture(scope="module")
+def demo_image(engines: KnownEngines) -> Iterator[None]:
+    """The image of the examples; removed afterwards if it was not there before."""
+    was_there = IMAGE in engines.run_docker(
+        "main", "images", "--format", "{{.Repository}}:{{.Tag}}"
+    )
+    environ = {
+        **engines.make_environ("main"),
+        "PYTHON": sys.executable,
+        "DOCKER": engines.docker,
+    }
+    subprocess.run([ROOT / "examples" / "image" / "build"], check=True, env=environ, timeout=300)
+    yield
+    if not was_there:
+        engines.run_docker("main", "rmi", "--force", IMAGE)
+
+
+@pytest.fixture(scope="module")
+def demo(engines: KnownEngines, demo_image: None, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """Run all examples once."""
+    junit = tmp_path_factory.mktemp("examples") / "junit.xml"
+    command = [sys.executable, "-m", "pytest", "examples", "-rA", f"--junitxml={junit}"]
+    done = subprocess.run(
+        [*command, "-p", "no:cacheprovider", "--color=no"],
+        check=False, cwd=ROOT, capture_output=True, text=True, timeout=300,
+        env=engines.make_environ("main"),
+    )  # fmt: skip
+    return Demo(
+        exit_code=done.returncode,
+        output=done.stdout,
+        statuses={
+            (each.get("classname", ""), each.get("name", "")): read_status(each)
+            for each in ET.parse(junit).iter("testcase")
+        },
+    )
+
+
+def read_status(case: ET.Element) -> str:
+    """Give how a test ended: `passed`, `failure`, `error` or `skipped`."""
+    tags = [each.tag for each in case if each.tag in ("failure", "error", "skipped")]
+    return tags[0] if tags else "passed"
+
+
+def list_names(demo: Demo, file: str, status: str) -> list[str]:
+    """List the tests of a file that ended so."""
+    return [
+        name for (owner, name), ended in demo.statuses.items() if (owner, ended) == (file, status)
+    ]
+
+
+def test_the_application_passes_everywhere(demo: Demo) -> None:
+    names = list_names(demo, "test_app", "passed")
+    assert [name for name in names if name.startswith("test_version")] == [
+        f"test_version[{platform}]" for platform in PLATFORMS
+    ]
+    assert len(names) == sum(owner == "test_app" for owner, _ in demo.statuses) == 25
+
+
+def test_what_differs_passes_on_each_platform(demo: Demo) -> None:
+    expected = [f"test_char[{platform}]" for platform in PLATFORMS]
+    assert list_names(demo, "test_differs", "passed") == expected
+
+
+def test_one_divergence_is_the_only_failure(demo: Demo) -> None:
+    assert demo.exit_code == 1
+    assert re.findall(r"^DIVERGED (\S+)", demo.output, re.MULTILINE) == [
+        "examples/test_differs.py::test_char"
+    ]
+    assert list_names(demo, "test_differs", "failure") == ["test_char"]
+    assert "1 failed, 29 passed" in demo.output
+
+
+def test_the_divergence_shows_what_differs(demo: Demo) -> None:
+    assert "- char is signed: -1" in demo.output
+    assert "+ char is unsigned: 255" in demo.output
+
+
+def test_the_summary_says_how_each_platform_ran(demo: Demo) -> None:
+    """At least one natively, and at least one under an emulator, on whatever machine this is."""
+    rows = dict(
+        re.findall(r"^(linux/\S+) +(native|qemu|rosetta|emulated)\b", demo.output, re.MULTILINE)
+    )
+    assert set(rows) == set(PLATFORMS)
+    assert "native" in rows.values()
+    assert set(rows.values()) > {"native"}
+
+
+def test_the_examples_can_be_collected_without_an_engine() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "examples", "--collect-only", "-q"],
+        check=False, cwd=ROOT, capture_output=True, text=True, timeout=60,
+        env={"PATH": "/nowhere", "DOCKER_HOST": "unix:///nowhere/docker.sock"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "test_app.py::test_version[linux/s390x]" in done.stdout
