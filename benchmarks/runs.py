@@ -23,16 +23,15 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from typing import TYPE_CHECKING
-
 from tests.known_engines import find_engines  # noqa: E402
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 CONTENDERS = Path(__file__).resolve().parent / "contenders"
 START_S = 0.7

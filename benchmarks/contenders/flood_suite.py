@@ -1,4 +1,4 @@
-"""A container that prints very much, on both streams' worth of platforms."""
+"""A container that prints very much."""
 
 import os
 

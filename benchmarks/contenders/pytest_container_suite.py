@@ -13,7 +13,8 @@ IMAGES = [
     Container(
         url=os.environ["BENCHMARK_IMAGE"],
         custom_entry_point="/bin/sh",
-        extra_launch_args=["--platform", platform],
+        # Without this, stopping a shell takes ten seconds.
+        extra_launch_args=["--platform", platform, "--stop-signal", "SIGKILL"],
     )
     for platform in ("linux/amd64", "linux/arm64")
 ]

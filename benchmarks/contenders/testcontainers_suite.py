@@ -28,5 +28,6 @@ def container(platform):
 
 @both
 @pytest.mark.parametrize("number", range(EACH))
-def test_exec(container, platform, number):
+@pytest.mark.usefixtures("platform")
+def test_exec(container, number):
     assert container.exec(["app", "args", str(number)]) == (0, f"{number}\n".encode())

@@ -11,17 +11,20 @@ import contextlib
 import http.client
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import urllib3
 
 from pytest_multiarch.core.errors import EngineError, EngineGoneError
 from pytest_multiarch.engine.attachment import SocketAttachment
-from pytest_multiarch.engine.endpoint import Endpoint
 from pytest_multiarch.engine.messages import describe_cause, explain_unreachable
 from pytest_multiarch.engine.transport import open_connection, open_socket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pytest_multiarch.engine.endpoint import Endpoint
 
 _NEWEST_API = (1, 51)
 """The newest API that this was tried with; newer engines still speak it."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import urllib3
 
-    from pytest_multiarch.engine.credentials import CredentialsLookup
+    from pytest_multiarch.engine.credentials import Credentials, CredentialsLookup
 
 _API_WITH_MANIFESTS = (1, 48)
 _API_WITH_PLATFORM = (1, 49)
@@ -184,24 +184,7 @@ class ImageStore:
                 f"{reference} is an id, which no registry knows", cure="name the image instead"
             )
         lookup = self._find_credentials(parsed.registry)
-        params = {"fromImage": parsed.name, "tag": parsed.locator}
-        if platform is not None:
-            params["platform"] = str(platform)
-        headers = {}
-        if lookup.credentials is not None:
-            headers["X-Registry-Auth"] = lookup.credentials.encode_header()
-        try:
-            response = self._connection.request(
-                "POST",
-                "/images/create",
-                params=params,
-                headers=headers,
-                timeout_s=STREAM_TIMEOUT_S,
-                is_stream=True,
-            )
-            text = self._find_stream_error(response)
-        except EngineRefusedError as error:
-            text = error.text
+        text = self._request_pull(parsed, platform, lookup.credentials)
         if not text:
             return
         failure = explain_pull_failure(
@@ -216,6 +199,27 @@ class ImageStore:
                 text, reference=reference, registry=parsed.registry, problem=lookup.problem
             )
         raise failure
+
+    def _request_pull(
+        self, reference: ImageReference, platform: Platform | None, credentials: Credentials | None
+    ) -> str:
+        """Have the engine pull; give its words if that failed."""
+        params = {"fromImage": reference.name, "tag": reference.locator}
+        if platform is not None:
+            params["platform"] = str(platform)
+        headers = {"X-Registry-Auth": credentials.encode_header()} if credentials else {}
+        try:
+            response = self._connection.request(
+                "POST",
+                "/images/create",
+                params=params,
+                headers=headers,
+                timeout_s=STREAM_TIMEOUT_S,
+                is_stream=True,
+            )
+            return self._find_stream_error(response)
+        except EngineRefusedError as error:
+            return error.text
 
     def _find_stream_error(self, response: urllib3.BaseHTTPResponse) -> str:
         """Read a progress stream to its end; engines put errors into it, after a status of 200."""

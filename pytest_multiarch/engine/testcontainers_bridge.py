@@ -18,6 +18,7 @@ import requests
 import testcontainers.core.container
 from docker.tls import TLSConfig
 from testcontainers.core.config import ConnectionMode, testcontainers_config
+from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 from testcontainers.core.labels import create_labels
 
@@ -209,7 +210,7 @@ def _hand_out(client: PinnedClient) -> Iterator[None]:
 
 def _check_unstarted(container: Any, factory: Callable[..., Any]) -> None:
     name = getattr(factory, "__name__", repr(factory))
-    if not isinstance(container, upstream.DockerContainer):
+    if not isinstance(container, DockerContainer):
         raise UsageError(
             f"testcontainer: {name} gave {type(container).__name__}, expected a testcontainers "
             "container",
@@ -241,13 +242,13 @@ def _without_reaper(cls: type) -> type:
     That method is run as it is, but sees another `Reaper` under the name; the derived class comes
     right before `DockerContainer`, so that the `start` of every class between goes on to it.
     """
-    start = upstream.DockerContainer.start
+    start = DockerContainer.start
     names = {**vars(upstream), "Reaper": _NoReaper}
     quiet_start = types.FunctionType(
         start.__code__, names, start.__name__, start.__defaults__, start.__closure__
     )
-    quiet = type("DockerContainer", (upstream.DockerContainer,), {"start": quiet_start})
-    bases = (quiet,) if cls is upstream.DockerContainer else (cls, quiet)
+    quiet = type("DockerContainer", (DockerContainer,), {"start": quiet_start})
+    bases = (quiet,) if cls is DockerContainer else (cls, quiet)
     return types.new_class(
         cls.__name__,
         bases,
@@ -320,8 +321,11 @@ class _ExecResult(NamedTuple):
     output: bytes
 
 
-class _WaitTargetAdapter:
-    """One of our containers as testcontainers' `WaitStrategyTarget`, and as what that wraps."""
+class _WaitTargetAdapter(DockerContainer):
+    """One of our containers as testcontainers sees its own, and as what that wraps.
+
+    A `DockerContainer` by name only, for strategies that ask for one: it has none of its state.
+    """
 
     def __init__(self, target: WaitTarget) -> None:
         self._target = target
@@ -337,7 +341,7 @@ class _WaitTargetAdapter:
     def get_exposed_port(self, port: int) -> int:
         return self._target.address(int(port))[1]
 
-    def get_wrapped_container(self) -> _WaitTargetAdapter:
+    def get_wrapped_container(self) -> Any:
         return self
 
     def get_logs(self) -> tuple[bytes, bytes]:
@@ -363,7 +367,7 @@ class _WaitTargetAdapter:
         health = {"Health": {"Status": state.health}} if state.health else {}
         return {"State": {"ExitCode": state.exit_code, "Error": state.error, **health}}
 
-    def exec(self, command: str | list[str]) -> _ExecResult:
+    def exec(self, command: Any) -> Any:
         words = shlex.split(command) if isinstance(command, str) else command
         result = self._target.exec(*words)
         return _ExecResult(result.exit_code, result.stdout_bytes)

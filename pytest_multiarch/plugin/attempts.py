@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from pytest_multiarch.core.member import Member
+from pytest_multiarch.core.execution import Execution
+from pytest_multiarch.core.member import Member, Outcome, VariantIdentity
+from pytest_multiarch.core.observation import Observation
+from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.rules import ParityRules
 from pytest_multiarch.plugin.reports import (
     is_crash,
     is_intermediate,
@@ -19,21 +23,28 @@ from pytest_multiarch.plugin.reports import (
 
 @dataclass(slots=True)
 class Attempts:
-    """One member: what it is, what it observed, how it ended."""
+    """One member: what it is, what it observed, how it ended.
 
-    document: dict[str, Any]
+    `own` is what it said of itself before it ran, `results` afterwards.
+    """
+
+    platform: Platform
+    node_id: str
+    worker: str = ""
+    own: dict[str, Any] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
     count: int = 0
-    outcome: str = "not-run"
+    outcome: Outcome = Outcome.NOT_RUN
     reason: str = ""
     duration_s: float = 0.0
     is_retried: bool = False
     is_done: bool = False
 
-    def begin(self, document: dict[str, Any]) -> None:
+    def begin(self, own: dict[str, Any], worker: str) -> None:
         """Start over: of several attempts the last one counts."""
-        self.document = {"node_id": self.document["node_id"], **document}
+        self.own, self.worker, self.results = own, worker, {}
         self.count += 1
-        self.outcome, self.reason, self.duration_s = "not-run", "", 0.0
+        self.outcome, self.reason, self.duration_s = Outcome.NOT_RUN, "", 0.0
         self.is_retried = self.is_done = False
 
     def take_in(self, report: pytest.TestReport) -> None:
@@ -43,67 +54,91 @@ class Attempts:
         self.duration_s += report.duration
         self.is_retried |= is_intermediate(report)
         if report.when == "setup" and not report.passed:
-            self.outcome = "skipped" if report.skipped else "error"
-            if hasattr(report, "wasxfail") and report.skipped:
-                self.outcome = "xfailed"
+            self.outcome = _read_setup(report)
         elif report.when == "call":
-            self.outcome = name_outcome(report)
+            self.outcome = Outcome(name_outcome(report))
         elif is_crash(report):
-            self.outcome = "crashed"
+            self.outcome = Outcome.CRASHED
         else:
             return
-        self.reason = "" if self.outcome == "passed" else read_reason(report)
+        self.reason = "" if self.outcome is Outcome.PASSED else read_reason(report)
 
     def finish(self) -> None:
         """Note the end of an attempt; after one that is to be retried, another follows."""
         self.is_done = not self.is_retried
 
-    def to_member(self, group: str) -> Member:
+    def to_member(self, group: OpenGroup) -> Member:
         """Give the member as it stands."""
-        return Member.from_mapping(
-            {
-                **self.document,
-                "group": group,
-                "selected": list(self.document["selected"]),
-                "attempt": max(self.count, 1),
-                "outcome": self.outcome,
-                "reason": self.reason,
-                "duration_s": self.duration_s,
-            }
+        execution, variant = self.results.get("execution"), self.results.get("variant")
+        return Member(
+            group=group.name,
+            platform=self.platform,
+            node_id=self.node_id,
+            run=group.run,
+            worker=self.worker,
+            node=self.results.get("node", ""),
+            attempt=max(self.count, 1),
+            declared=group.declared,
+            selected=group.selected,
+            baseline=group.baseline,
+            outcome=self.outcome,
+            reason=self.reason,
+            execution=Execution.from_mapping(execution) if execution else None,
+            variant=VariantIdentity(**variant) if variant else None,
+            rules=ParityRules.from_mapping(self.own.get("rules", {})),
+            observations=tuple(map(Observation.from_mapping, self.results.get("observations", ()))),
+            started_at_s=self.own.get("started_at_s", 0.0),
+            duration_s=self.duration_s,
+            inside_s=self.results.get("inside_s", 0.0),
         )
 
 
-def name_open_group(document: dict[str, Any], suffix: str) -> str:
+def _read_setup(report: pytest.TestReport) -> Outcome:
+    if not report.skipped:
+        return Outcome.ERROR
+    return Outcome.XFAILED if hasattr(report, "wasxfail") else Outcome.SKIPPED
+
+
+def name_open_group(group: dict[str, Any], suffix: str) -> str:
     """Name a group: the worker, if there is a suffix, is shown as one more parameter."""
-    name, worker = str(document["group"]), suffix.removeprefix("@")
+    name, worker = str(group["group"]), suffix.removeprefix("@")
     if not worker:
         return name
     return f"{name[:-1]}-{worker}]" if name.endswith("]") else f"{name}[{worker}]"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class OpenGroup:
-    """A group that is not settled yet: its members by the ids of their tests.
-
-    `suffix` tells workers apart where each of them runs all tests (`--dist each`); it is part of
-    the ids here.
-    """
+    """A group that is not settled yet: its members by the ids of their tests."""
 
     name: str
-    suffix: str = ""
-    attempts: dict[str, Attempts] = field(default_factory=dict)
+    run: str
+    declared: tuple[Platform, ...]
+    selected: tuple[Platform, ...]
+    baseline: Platform | None
+    attempts: dict[str, Attempts]
 
     @classmethod
     def open(cls, document: dict[str, Any], suffix: str) -> OpenGroup:
         """Make a group from what any member says of it.
 
         Of the others that is all that is known until they say more: they may never come to it.
+        `suffix` tells workers apart where each of them runs all tests (`--dist each`); it is part
+        of the keys of the attempts.
         """
-        group = cls(name=name_open_group(document, suffix), suffix=suffix)
-        for platform, node_id in document["selected"].items():
-            known = {**document, "platform": platform, "node_id": node_id}
-            group.attempts[f"{node_id}{suffix}"] = Attempts(known)
-        return group
+        node_ids = {Platform.parse(name): node_id for name, node_id in document["selected"].items()}
+        baseline = document["baseline"]
+        return cls(
+            name=name_open_group(document, suffix),
+            run=document["run"],
+            declared=tuple(map(Platform.parse, document["declared"])),
+            selected=tuple(node_ids),
+            baseline=Platform.parse(baseline) if baseline else None,
+            attempts={
+                f"{node_id}{suffix}": Attempts(platform, node_id)
+                for platform, node_id in node_ids.items()
+            },
+        )
 
     @property
     def is_complete(self) -> bool:
@@ -111,4 +146,4 @@ class OpenGroup:
 
     def list_members(self) -> tuple[Member, ...]:
         """Give all members as they stand."""
-        return tuple(each.to_member(self.name) for each in self.attempts.values())
+        return tuple(each.to_member(self) for each in self.attempts.values())

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_multiarch.plugin.state import MEMBERSHIP, PluginState
+
+if TYPE_CHECKING:
+    from pytest_multiarch.plugin.parametrize import Parametrizer
 
 PARAM = "_multiarch_platform"
 """The parameter of tests that run on one platform each."""
@@ -22,14 +26,18 @@ class Collection:
     def __init__(self, state: PluginState) -> None:
         self._state = state
 
+    @cached_property
+    def _parametrizer(self) -> Parametrizer:
+        from pytest_multiarch.plugin.parametrize import Parametrizer
+
+        return Parametrizer(self._state.declared)
+
     @pytest.hookimpl(trylast=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Parametrize last, so that the platform stands last in ids."""
         names = metafunc.fixturenames
         if PARAM in names or SPREAD in names:
-            from pytest_multiarch.plugin.parametrize import parametrize
-
-            parametrize(metafunc, self._state)
+            self._parametrizer.parametrize(metafunc)
         elif any(mark.name == "platforms" for mark in metafunc.definition.own_markers):
             from pytest_multiarch.plugin.parametrize import refuse_idle_mark
 

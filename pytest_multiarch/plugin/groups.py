@@ -35,7 +35,8 @@ class PlatformParam:
 class Group:
     """What members share: their declaration, and the values of all other parameters.
 
-    `selected` maps the platforms that will run to the ids of their tests.
+    `selected` maps the platforms that will run to the ids of their tests; `description` is what
+    all members say of the group, once the first has made it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Group:
     baseline: Platform | None
     others: tuple[object, ...]
     selected: dict[Platform, str] = field(default_factory=dict)
+    description: list[str] = field(default_factory=list)
 
     def takes(self, others: tuple[object, ...]) -> bool:
         """Whether a test with these other parameters is a member: the same objects, not equal ones.

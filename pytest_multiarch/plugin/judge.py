@@ -47,24 +47,21 @@ class Judge:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in what a member's report says; the reports of foreign tests pass at once."""
-        payload = getattr(report, ATTRIBUTE, None)
+        text: str | None = getattr(report, ATTRIBUTE, None)
         key = self._name_key(report)
-        if payload is None and key not in self._group_of:
+        if text is not None and report.when == "call":
+            self._take_spread(key, json.loads(text)["spread"])
+            return
+        if text is not None and report.when == "setup":
+            self._begin(key, text, suffix=key.removeprefix(report.nodeid))
+        group = self._group_of.get(key)
+        if group is None:
             if is_crash(report):  # it may be a member: its siblings will tell
                 self._crashes[key] = report
             return
-        document: dict[str, Any] = json.loads(payload) if payload is not None else {}
-        if "spread" in document:
-            self._take_spread(report, document["spread"])
-            return
-        if document and report.when == "setup":
-            self._begin(key, document, suffix=key.removeprefix(report.nodeid))
-        group = self._group_of.get(key)
-        if group is None:  # its verdict is out: xdist ran the test again after a crash
-            return
         attempts = group.attempts[key]
-        if document and report.when == "teardown":
-            attempts.document = {**attempts.document, **document}
+        if text is not None and report.when == "teardown":
+            attempts.results = json.loads(text)
         attempts.take_in(report)
         if is_crash(report):  # nothing follows it, not even logfinish
             attempts.is_done = True
@@ -75,24 +72,26 @@ class Judge:
         node = getattr(report, "node", None) if self._runs_each else None
         return report.nodeid if node is None else f"{report.nodeid}@{node.gateway.id}"
 
-    def _take_spread(self, report: pytest.TestReport, documents: list[dict[str, Any]]) -> None:
+    def _take_spread(self, key: str, documents: list[dict[str, Any]]) -> None:
         """A test with all its variants at once is judged where it ran; of attempts the last."""
         from pytest_multiarch.core.member import Member
         from pytest_multiarch.core.parity import compare_group
 
-        key = self._name_key(report)
         before = self._spread.get(key)
         attempt = before.members[0].attempt + 1 if before is not None else 1
         members = [Member.from_mapping({**each, "attempt": attempt}) for each in documents]
-        self._spread[key] = compare_group(members)
+        self._spread[key] = _forget_excerpts(compare_group(members))
 
-    def _begin(self, key: str, document: dict[str, Any], *, suffix: str) -> None:
+    def _begin(self, key: str, text: str, *, suffix: str) -> None:
+        """Note the start of a member's attempt; the first of a group tells of them all."""
         from pytest_multiarch.plugin.attempts import OpenGroup, name_open_group
 
+        of_group, _, of_member = text.partition("\n")
+        document = json.loads(of_group)
         name = name_open_group(document, suffix)
-        group = self._groups.get(name)
-        if name in self._verdicts:
+        if name in self._verdicts:  # xdist can run a test again after a crash
             return
+        group = self._groups.get(name)
         if group is None:
             group = self._groups[name] = OpenGroup.open(document, suffix)
             for other, attempts in group.attempts.items():
@@ -102,7 +101,7 @@ class Judge:
                     attempts.take_in(crash)
                     attempts.is_done = True
         self._group_of[key] = group  # two groups can have tests of one id
-        group.attempts[key].begin(document)
+        group.attempts[key].begin(json.loads(of_member), document["worker"])
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
@@ -181,9 +180,7 @@ class Judge:
 
     def _sum_up(self) -> tuple[str, ...]:
         option = self._config.option
-        if option.collectonly or not (
-            self._verdicts or self._spread or option.multiarch_platforms
-        ):
+        if option.collectonly or not (self._verdicts or self._spread or option.multiarch_platforms):
             return ()
         from pytest_multiarch.reports.summary import render_summary
 

@@ -133,9 +133,7 @@ def make_container_settings(
         raise UsageError(
             f"@pytest.mark.container: scope={scope!r}", cure="valid are 'function', 'session'"
         )
-    copied = [
-        file for path, source in (files or {}).items() for file in read_files(source, path)
-    ]
+    copied = [file for path, source in (files or {}).items() for file in read_files(source, path)]
     single = (entrypoint,) if isinstance(entrypoint, str) else entrypoint
     call = Call(
         argv=check_argv(command, what="container"),
@@ -148,7 +146,9 @@ def make_container_settings(
         init=init,
         timeout_s=timeout,
     )
-    return ContainerSettings(call=call, ports=_parse_ports(ports), waits=parse_wait(wait), scope=scope)
+    return ContainerSettings(
+        call=call, ports=_parse_ports(ports), waits=parse_wait(wait), scope=scope
+    )
 
 
 def _parse_ports(value: object) -> tuple[int, ...]:
@@ -279,14 +279,17 @@ class Declarations:
         if mark is not None:
             found: PlatformsMark = self.read(mark, node.path.parent)
             return found
-        platforms = self._settings.platforms.value
-        if not platforms:
+        if not self._settings.platforms.value:
             raise UsageError(
                 "the test names no platforms, and there are no defaults",
                 cure='write @pytest.mark.platforms("linux/amd64", "linux/arm64"), or '
                 "platforms: [linux/amd64, linux/arm64] in multiarch.yaml",
             )
-        baseline = self._settings.baseline.value
+        return self._default_platforms
+
+    @cached_property
+    def _default_platforms(self) -> PlatformsMark:
+        platforms, baseline = self._settings.platforms.value, self._settings.baseline.value
         return PlatformsMark(
             platforms=platforms,
             marks=dict.fromkeys(platforms, ()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from pytest_multiarch.core.member import Member, VariantIdentity
 from pytest_multiarch.core.observation import fit_observations
 from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.plugin.groups import Membership
+from pytest_multiarch.plugin.groups import Group, Membership
 from pytest_multiarch.plugin.state import PluginState
 
 if TYPE_CHECKING:
@@ -17,24 +18,44 @@ if TYPE_CHECKING:
     from pytest_multiarch.run.variant import Variant
 
 
-def describe_member(membership: Membership, trace: Trace, state: PluginState) -> dict[str, Any]:
-    """Give what is known of a member before it ran; `selected` maps platforms to test ids."""
-    group = membership.group
+def describe_member(membership: Membership, trace: Trace, state: PluginState) -> str:
+    """Give what is known of a member before it ran, as two lines of JSON.
+
+    The first is of its group, and the same for all its members in a process; the second its own.
+    """
+    known = membership.group.description
+    if not known:
+        known.append(_dump(_describe_group(membership.group, state)))
+    own: dict[str, Any] = {
+        "platform": str(membership.platform),
+        "started_at_s": trace.started_at_s,
+    }
+    rules = trace.rules.to_mapping()
+    return f"{known[0]}\n{_dump(own | {'rules': rules} if rules else own)}"
+
+
+def _describe_group(group: Group, state: PluginState) -> dict[str, Any]:
     return {
         "group": group.name,
-        "platform": str(membership.platform),
         "run": state.run_id,
         "worker": state.worker,
         "declared": [str(each) for each in group.declared],
-        "selected": {str(platform): node for platform, node in group.selected.items()},
+        "selected": {str(platform): node_id for platform, node_id in group.selected.items()},
         "baseline": str(group.baseline) if group.baseline else None,
-        "rules": trace.rules.to_mapping(),
-        "started_at_s": trace.started_at_s,
     }
 
 
-def describe_results(platform: Platform, trace: Trace) -> dict[str, Any]:
-    """Give what is known of a member once it ran; what is at its default is left out."""
+def _dump(document: object) -> str:
+    return json.dumps(document, separators=(",", ":"))
+
+
+def describe_results(platform: Platform, trace: Trace) -> str:
+    """Give what is known of a member once it ran, as a line of JSON; empty for nothing."""
+    document = _describe_results(platform, trace)
+    return _dump(document) if document else ""
+
+
+def _describe_results(platform: Platform, trace: Trace) -> dict[str, Any]:
     variant = trace.variants.get(platform)
     document = _describe_variant(variant) if variant is not None else {}
     if platform in trace.observations:
@@ -60,6 +81,12 @@ def _describe_variant(variant: Variant) -> dict[str, Any]:
     }
 
 
+def describe_spread(item: pytest.Item, trace: Trace, state: PluginState, outcome: str) -> str:
+    """Give all that is known of a test that has all its platforms at once, as a line of JSON."""
+    members = make_members(item, trace, state, outcome)
+    return _dump({"spread": [each.to_mapping() for each in members]})
+
+
 def make_members(
     item: pytest.Item, trace: Trace, state: PluginState, outcome: str
 ) -> tuple[Member, ...]:
@@ -79,7 +106,7 @@ def make_members(
                 "rules": trace.rules.to_mapping(),
                 "outcome": outcome,
                 "started_at_s": trace.started_at_s,
-                **describe_results(platform, trace),
+                **_describe_results(platform, trace),
             }
         )
         for platform in trace.platforms

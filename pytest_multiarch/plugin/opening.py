@@ -89,9 +89,7 @@ def open_container(request: pytest.FixtureRequest, variant: Variant) -> Iterator
     trace = request.node.stash[TRACE]
     session = find_session(request.config)
     recorder = TestRecorder(trace, variant.platform)
-    container = _call(
-        request, lambda: session.open_container(variant, settings, recorder=recorder)
-    )
+    container = _call(request, lambda: session.open_container(variant, settings, recorder=recorder))
     trace.containers.append(container)
     yield container
     _call(request, lambda: session.close_container(container, settings))

@@ -7,44 +7,63 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 from _pytest.scope import Scope
 
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.plugin.collection import PARAM, SPREAD
 from pytest_multiarch.plugin.groups import PlatformParam
 from pytest_multiarch.plugin.marks import Declarations, PlatformsMark, looks_like_ours
-from pytest_multiarch.plugin.state import PluginState
 
 _SHARED = "multiarch_shared_variant"
 _CHECKED_MARKS = ("image", "container", "parity")
 _OWN_FIXTURES = "pytest_multiarch.plugin.fixtures"
 
 
-def parametrize(metafunc: pytest.Metafunc, state: PluginState) -> None:
-    """Parametrize a test by its platforms, unless it has them all at once."""
-    is_spread = SPREAD in metafunc.fixturenames
-    try:
-        if is_spread and PARAM in metafunc.fixturenames:
-            raise UsageError(
-                "the test asks for `variants`, all platforms at once, and for a fixture that is "
-                "one platform's",
-                cure="use either `variants`, or `variant`, `container`, `platform`",
-            )
-        declared = state.declared.find_platforms(metafunc.definition)
-        _check_marks(metafunc, state.declared, declared)
-        if not is_spread:
-            _add_platforms(metafunc, state.declared, declared)
-    except UsageError as error:
-        _fail(metafunc.definition.nodeid, error)
+class Parametrizer:
+    """Parametrizes tests; those that declare the same share their parameters."""
+
+    def __init__(self, declarations: Declarations) -> None:
+        self._declarations = declarations
+        self._params: dict[tuple[int, str, str], tuple[PlatformsMark, list[ParameterSet]]] = {}
+
+    def parametrize(self, metafunc: pytest.Metafunc) -> None:
+        """Parametrize a test by its platforms, unless it has them all at once."""
+        is_spread = SPREAD in metafunc.fixturenames
+        try:
+            if is_spread and PARAM in metafunc.fixturenames:
+                raise UsageError(
+                    "the test asks for `variants`, all platforms at once, and for a fixture that "
+                    "is one platform's",
+                    cure="use either `variants`, or `variant`, `container`, `platform`",
+                )
+            declared = self._declarations.find_platforms(metafunc.definition)
+            _check_marks(metafunc, self._declarations, declared)
+            if not is_spread:
+                self._add_platforms(metafunc, declared)
+        except UsageError as error:
+            _fail(metafunc.definition.nodeid, error)
+
+    def _add_platforms(self, metafunc: pytest.Metafunc, declared: PlatformsMark) -> None:
+        node = metafunc.definition
+        image = self._declarations.find_image(node)
+        source = _name_image_fixture(metafunc)
+        key = id(declared), image, source
+        if key not in self._params:
+            params = _make_params(node, self._declarations, declared, image, source)
+            self._params[key] = declared, params
+        scope = find_param_scope(metafunc)
+        metafunc.parametrize(PARAM, self._params[key][1], indirect=True, scope=scope.value)
 
 
-def _add_platforms(
-    metafunc: pytest.Metafunc, declarations: Declarations, declared: PlatformsMark
-) -> None:
-    node = metafunc.definition
-    image = declarations.find_image(node)
-    source = _name_image_fixture(metafunc)
-    params = [
+def _make_params(
+    node: pytest.Item,
+    declarations: Declarations,
+    declared: PlatformsMark,
+    image: str,
+    source: str,
+) -> list[ParameterSet]:
+    return [
         pytest.param(
             PlatformParam(platform, _find_own_image(marks, node, declarations) or image, source),
             marks=marks,
@@ -52,8 +71,6 @@ def _add_platforms(
         )
         for platform, marks in declared.marks.items()
     ]
-    scope = find_param_scope(metafunc)
-    metafunc.parametrize(PARAM, params, indirect=True, scope=scope.value)
 
 
 def _find_own_image(marks: Iterable[Any], node: pytest.Item, declarations: Declarations) -> str:

@@ -74,7 +74,9 @@ class PluginState:
         """
         from pytest_multiarch.plugin.options import needs_check
 
-        if needs_check(self._config) and (self.settings.normalize.value or self.settings.allow.value):
+        if needs_check(self._config) and (
+            self.settings.normalize.value or self.settings.allow.value
+        ):
             self.declared.check_default_rules()
 
     def _find_normalizers(self) -> Mapping[str, TextFunction]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Generator
@@ -25,7 +24,12 @@ from pytest_multiarch.plugin.reports import (
     VERDICT_ATTRIBUTE,
     name_outcome,
 )
-from pytest_multiarch.plugin.members import describe_member, describe_results, make_members
+from pytest_multiarch.plugin.members import (
+    describe_member,
+    describe_results,
+    describe_spread,
+    make_members,
+)
 from pytest_multiarch.plugin.state import MEMBERSHIP, STATE, TRACE, PluginState
 from pytest_multiarch.run.variant import Variant
 
@@ -178,7 +182,7 @@ class Tracker:
     """Starts a trace for each of our tests, and puts it on the test's reports.
 
     The setup report says which group the test is a member of, the teardown report what was
-    observed: one text of ASCII JSON each, since report plugins and xdist pass on nothing richer.
+    observed: ASCII JSON in one text each, since report plugins and xdist pass on nothing richer.
     """
 
     def __init__(self, state: PluginState) -> None:
@@ -241,14 +245,14 @@ class Tracker:
         trace = item.stash.get(TRACE, None)
         if trace is None:
             return report
-        document = self._describe(item, trace, report, error)
-        if document:
-            setattr(report, ATTRIBUTE, json.dumps(document, separators=(",", ":")))
+        text = self._describe(item, trace, report, error)
+        if text:
+            setattr(report, ATTRIBUTE, text)
         if isinstance(error, (DivergedError, UncomparedError)) and report.failed:
             setattr(report, VERDICT_ATTRIBUTE, error.word)
         if report.failed and report.when in ("setup", "call"):
             _attach_logs(report, trace.containers)
-        if report.when == "teardown":
+        if report.when == "teardown" and trace.variants:
             report.user_properties += _list_properties(trace)
         return report
 
@@ -265,7 +269,7 @@ class Tracker:
         trace: Trace,
         report: pytest.TestReport,
         error: BaseException | None,
-    ) -> dict[str, object]:
+    ) -> str:
         membership = item.stash.get(MEMBERSHIP, None)
         if membership is not None and report.when == "setup":
             return describe_member(membership, trace, self._state)
@@ -274,9 +278,8 @@ class Tracker:
         if membership is None and report.when == "call":
             is_complete = isinstance(error, (DivergedError, UncomparedError))
             outcome = "passed" if is_complete else name_outcome(report)
-            members = make_members(item, trace, self._state, outcome)
-            return {"spread": [each.to_mapping() for each in members]}
-        return {}
+            return describe_spread(item, trace, self._state, outcome)
+        return ""
 
 
 def _note_wider_variants(item: pytest.Item) -> None:

@@ -77,10 +77,14 @@ def cut(text: str, width: int = WIDTH) -> str:
 
 
 def is_binary(text: str) -> bool:
-    """Tell whether a text is rather shown as bytes."""
+    """Tell whether a text is rather shown as bytes: more than three in ten are no text."""
     sample = text[:4096]
-    odd = sum(1 for each in sample if each == "\0" or "\udc80" <= each <= "\udcff")
-    return "\0" in sample or odd * 10 > len(sample)
+    odd = sum(1 for each in sample if "\udc80" <= each <= "\udcff" or _is_control(each))
+    return odd * 10 > 3 * len(sample)
+
+
+def _is_control(character: str) -> bool:
+    return character < " " and character not in "\n\t\r\x1b"
 
 
 def diff_texts(ours: Side, theirs: Side, *, first_line: int = 1) -> Iterator[str]:
@@ -184,12 +188,13 @@ def _open_window(line: str, at: int) -> tuple[str, int]:
     """Give the part of a line around a position, made visible, and the position's column."""
     if len(clean(line[: 4 * WIDTH])) <= WIDTH and len(line) <= WIDTH:
         return clean(line), len(clean(line[:at]))
-    half = WIDTH // 2 - 4
-    start = max(at - half, 0)
+    start = max(at - WIDTH // 2, 0)
     lead = "..." if start else ""
-    before = clean(line[start:at])[-half:]
-    after = clean(line[at : at + half + 1])[: half + 1]
-    tail = "..." if at + half + 1 < len(line) else ""
+    before = clean(line[start:at])[-(WIDTH // 2) :]
+    room = WIDTH - len(lead) - len(before) - len("...")
+    rest = clean(line[at : at + WIDTH])
+    is_all = len(line) <= at + WIDTH and len(rest) <= room
+    after, tail = (rest, "") if is_all else (rest[:room], "...")
     return f"{lead}{before}{after}{tail}", len(lead) + len(before)
 
 

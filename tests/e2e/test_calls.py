@@ -71,7 +71,6 @@ CALLS = """
         assert "eth0" in variant.run("ip", "link", observe=False).stdout
 
     def test_init(variant):
-        name = ("readlink", "/proc/1/exe")
         assert "init" in variant.run("cat", "/proc/1/comm", init=True, observe=False).stdout
         assert "init" not in variant.run("cat", "/proc/1/comm", init=False, observe=False).stdout
 
@@ -112,8 +111,8 @@ TESTS = (
 def called(make_suite: Callable[..., Suite], images: Mapping[str, str]) -> tuple[Suite, Finished]:
     """One run of all calls."""
     suite = make_suite()
-    suite.write("test_it.py", CALLS.format(sample=images["sample"], entry=images["entry"]))
-    return suite, suite.run("-v")
+    suite.write("test_it.py", CALLS.format(**images))
+    return suite, suite.run("-v", "-n", "3")
 
 
 @pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64"])

@@ -23,7 +23,7 @@ WAITS = """
         pytest.mark.image("{sample}"),
         pytest.mark.platforms("linux/amd64", "linux/arm64"),
     ]
-    SERVE = ("sh", "-c", "sleep 1; echo ready; exec httpd -f -p 8080 -h /etc")
+    SERVE = ("sh", "-c", "sleep 0.5; echo ready; exec httpd -f -p 8080 -h /etc")
 
     def is_served(container):
         host, port = container.address(8080)
@@ -76,16 +76,22 @@ WAITS = """
     def test_wait_until(container):
         container.wait_until(wait.log("tick", times=2))
         assert container.logs().stdout.count("tick") >= 2
+"""
+SHARED = """
+    import pytest
 
-    SHARED = pytest.mark.container("app", "sleep", "3600", scope="session")
+    pytestmark = [
+        pytest.mark.image("{sample}"),
+        pytest.mark.platforms("linux/amd64", "linux/arm64"),
+        pytest.mark.container("app", "sleep", "3600", scope="session"),
+        pytest.mark.xdist_group("shared"),
+    ]
     ids = {{}}
 
-    @SHARED
     def test_shared_first(container, platform):
         ids[platform] = container.id
         container.exec("app", "--version")
 
-    @SHARED
     def test_shared_again(container, platform):
         assert container.id == ids[platform]
         container.exec("app", "--version")
@@ -101,8 +107,9 @@ TESTS = (
 def waited(make_suite: Callable[..., Suite], images: Mapping[str, str]) -> tuple[Suite, Finished]:
     """One run of all waits."""
     suite = make_suite()
-    suite.write("test_it.py", WAITS.format(sample=images["sample"], health=images["health"]))
-    return suite, suite.run("-v")
+    suite.write("test_waits.py", WAITS.format(**images))
+    suite.write("test_shared.py", SHARED.format(**images))
+    return suite, suite.run("-v", "-n", "3", "--dist", "loadgroup")
 
 
 @pytest.mark.parametrize("name", TESTS)
@@ -170,7 +177,7 @@ NEVER = """
 def never(make_suite: Callable[..., Suite], images: Mapping[str, str]) -> tuple[Suite, Finished]:
     """One run of containers that fail."""
     suite = make_suite()
-    suite.write("test_it.py", NEVER.format(sample=images["sample"]))
+    suite.write("test_it.py", NEVER.format(**images))
     return suite, suite.run("-v")
 
 

@@ -67,7 +67,7 @@ def write_platforms(*platforms: str) -> str:
     return ", ".join(map(repr, platforms))
 
 
-@pytest.fixture(scope="module", params=[(), ("-n", "2")], ids=["one-process", "xdist"])
+@pytest.fixture(scope="module", params=[(), ("-n", "3")], ids=["one-process", "xdist"])
 def seven(
     request: pytest.FixtureRequest,
     make_suite: Callable[..., Suite],

@@ -121,7 +121,7 @@ class FakeRegistry:
                 self.end_headers()
                 self.wfile.write(answer.body)
 
-            do_POST = do_GET
+            do_POST = do_GET  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""

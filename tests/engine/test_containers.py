@@ -18,7 +18,7 @@ from pytest_multiarch.core.errors import (
     ProgramNotFoundError,
 )
 from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.core.ports import ContainerSpec, ExecSpec
+from pytest_multiarch.core.ports import Attachment, ContainerSpec, ExecSpec
 from tests.engine.conftest import TEST_LABEL, Bench, read_all
 from tests.engine.sample_images import AMD64, ARM64
 
@@ -106,9 +106,13 @@ def test_a_deadline_holds_while_output_keeps_coming(bench: Bench) -> None:
     bench.engine.start_container(container_id)
     deadline = time.monotonic() + 0.5
     with contextlib.closing(attachment), pytest.raises(TimeoutError):
-        while attachment.read(deadline=deadline):
-            pass
+        read_until(attachment, deadline)
     bench.engine.remove_container(container_id)
+
+
+def read_until(attachment: Attachment, deadline: float) -> None:
+    while attachment.read(deadline=deadline):
+        pass
 
 
 def test_waiting_gives_up_in_time(bench: Bench, running: str) -> None:

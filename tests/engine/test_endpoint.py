@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pytest_multiarch.core.errors import EngineError
 from pytest_multiarch.engine.endpoint import Endpoint, find_endpoint, is_loopback
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -23,13 +20,10 @@ def home(tmp_path: Path) -> dict[str, str]:
 
 
 def write_config(home: dict[str, str], document: object) -> None:
-    with open(f"{home['HOME']}/.docker/config.json", "w", encoding="utf-8") as file:
-        json.dump(document, file)
+    Path(home["HOME"], ".docker", "config.json").write_text(json.dumps(document))
 
 
 def write_context(home: dict[str, str], name: str, **endpoint: object) -> Path:
-    from pathlib import Path
-
     digest = hashlib.sha256(name.encode()).hexdigest()
     folder = Path(home["HOME"], ".docker", "contexts")
     meta = folder / "meta" / digest
@@ -98,7 +92,7 @@ def test_a_context_brings_its_certificates(home: dict[str, str]) -> None:
 
 def test_an_unknown_context_is_an_error_that_lists_the_others(home: dict[str, str]) -> None:
     write_context(home, "far", Host="tcp://far:2375")
-    with pytest.raises(EngineError, match="no docker context 'faar'.*default, far"):
+    with pytest.raises(EngineError, match=r"no docker context 'faar'.*default, far"):
         find_endpoint({**home, "DOCKER_CONTEXT": "faar"})
 
 
@@ -107,8 +101,7 @@ def test_the_default_context_is_the_default_engine(home: dict[str, str]) -> None
 
 
 def test_settings_that_cannot_be_read_are_an_error(home: dict[str, str]) -> None:
-    with open(f"{home['HOME']}/.docker/config.json", "w", encoding="utf-8") as file:
-        file.write("{")
+    Path(home["HOME"], ".docker", "config.json").write_text("{")
     with pytest.raises(EngineError, match=r"config\.json cannot be read"):
         find_endpoint(home)
 

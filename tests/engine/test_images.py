@@ -184,7 +184,7 @@ def test_the_environment_s_default_platform_has_no_effect(
 
 
 def test_a_registry_that_does_not_answer_is_an_engine_error(bench: Bench) -> None:
-    with pytest.raises(EngineError, match="could not pull 127.0.0.1:1/x:1"):
+    with pytest.raises(EngineError, match=r"could not pull 127\.0\.0\.1:1/x:1"):
         bench.engine.pull("127.0.0.1:1/x:1", AMD64)
 
 

@@ -23,16 +23,15 @@ from pytest_multiarch.engine.messages import (
 )
 
 S390X = Platform.parse("s390x")
+FOUND = "image with reference x was found"
 ANY = "sha256:" + "a" * 64
 PLATFORM_MISSING = [
     "no matching manifest for linux/s390x in the manifest list entries",
     "no match for platform in manifest: not found",
-    "no matching manifest for linux/s390x in the manifest list entries: no match for platform in "
-    "manifest: not found",
+    "no matching manifest for linux/s390x in the manifest list entries: no match: not found",
     f"no match for platform in manifest {ANY}: not found",
     'no image found in image index for architecture "s390x", variant "", OS "linux"',
-    "choosing an image from manifest list docker://x: no image found in manifest list for "
-    'architecture "s390x", variant "", OS "linux"',
+    'no image found in manifest list for architecture "s390x", variant "", OS "linux"',
 ]
 ABSENT = [
     "manifest for x/y:1 not found: manifest unknown: manifest unknown",
@@ -41,10 +40,10 @@ ABSENT = [
     "repository x/y not found",
 ]
 DENIED = [
-    "pull access denied for x/y, repository does not exist or may require 'docker login': denied: "
-    "requested access to the resource is denied",
-    "pull access denied, repository does not exist or may require authorization: server message: "
-    "insufficient_scope: authorization failed",
+    "pull access denied for x/y, repository does not exist or may require 'docker login'",
+    "denied: requested access to the resource is denied",
+    "pull access denied, repository does not exist or may require authorization",
+    "server message: insufficient_scope: authorization failed",
     "unauthorized: authentication required",
     "Get https://x/v2/: no basic auth credentials",
     "unexpected status from HEAD request to https://x/v2/y/manifests/1: 403 Forbidden",
@@ -53,8 +52,7 @@ UNREACHABLE = [
     'Get "https://x:5000/v2/": dial tcp 127.0.0.1:1: connect: connection refused',
     'Get "https://x/v2/": dial tcp: lookup x: no such host',
     'Get "https://x/v2/": http: server gave HTTP response to HTTPS client',
-    'Get "https://x/v2/": tls: failed to verify certificate: x509: certificate signed by unknown '
-    "authority",
+    'Get "https://x/v2/": x509: certificate signed by unknown authority',
 ]
 
 
@@ -87,12 +85,9 @@ def test_a_refusal_names_the_login_command() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "image with reference x was found but its platform (linux/amd64) does not match the "
-        "specified platform (linux/s390x)",
-        "image with reference x was found but does not match the specified platform: wanted "
-        "linux/s390x, actual: linux/amd64",
-        "image with reference x was found but does not provide the specified platform "
-        "(linux/s390x)",
+        f"{FOUND} but its platform (linux/amd64) does not match the specified platform (x)",
+        f"{FOUND} but does not match the specified platform: wanted linux/s390x, actual: x",
+        f"{FOUND} but does not provide the specified platform (linux/s390x)",
     ],
 )
 def test_a_local_image_of_another_platform_is_told(text: str) -> None:
@@ -110,43 +105,25 @@ def test_docker_26_says_the_same_of_both(has_image: bool, kind: type[Exception])
     assert type(error) is kind
 
 
-RUNC = (
-    "failed to create task for container: failed to create shim task: OCI runtime create failed: "
-)
+RUNC = "failed to create task for container: failed to create shim task: OCI runtime create failed"
 
 
 @pytest.mark.parametrize(
     ("text", "program", "why"),
     [
+        (f'{RUNC}: exec: "app": executable file not found in $PATH', "'app'", "not in the image"),
         (
-            RUNC + "runc create failed: unable to start container process: error during container "
-            'init: exec: "app": executable file not found in $PATH: unknown',
-            "'app'",
-            "not in the image",
-        ),
-        (
-            RUNC + 'unable to start container process: exec: "/x/app": stat /x/app: no such file '
-            "or directory: unknown",
+            f'{RUNC}: exec: "/x/app": stat /x/app: no such file or directory: unknown',
             "'/x/app'",
             "not in the image",
         ),
         (
-            "OCI runtime create failed: container_linux.go:380: starting container process caused: "
-            'exec: "/data": permission denied: unknown',
+            'starting container process caused: exec: "/data": permission denied: unknown',
             "'/data'",
             "not executable",
         ),
-        (
-            RUNC + 'unable to start container process: exec: "/etc": is a directory: unknown',
-            "'/etc'",
-            "is a folder",
-        ),
-        (
-            "crun: executable file `app` not found in $PATH: No such file or directory: OCI runtime "
-            "attempted to invoke a command that was not found",
-            "'app'",
-            "not in the image",
-        ),
+        (f'{RUNC}: exec: "/etc": is a directory: unknown', "'/etc'", "is a folder"),
+        ("crun: executable file `app` not found in $PATH", "'app'", "not in the image"),
     ],
 )
 def test_a_missing_program_is_told_by_its_name(text: str, program: str, why: str) -> None:
@@ -159,9 +136,8 @@ def test_a_missing_program_is_told_by_its_name(text: str, program: str, why: str
 @pytest.mark.parametrize(
     "text",
     [
-        RUNC + 'chdir to cwd ("/gone") set in config.json failed: no such file or directory',
-        "driver failed programming external connectivity: Bind for 0.0.0.0:80 failed: port is "
-        "already allocated",
+        f'{RUNC}: chdir to cwd ("/gone") set in config.json failed: no such file or directory',
+        "Bind for 0.0.0.0:80 failed: port is already allocated",
         "unable to find user me: no matching entries in passwd file",
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -81,4 +80,4 @@ def test_a_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
 
 def test_the_folder_is_private(tmp_path: Path) -> None:
     with hold_pull_lock("e", "i", folder=tmp_path / "locks"):
-        assert os.stat(tmp_path / "locks").st_mode & 0o777 == 0o700
+        assert (tmp_path / "locks").stat().st_mode & 0o777 == 0o700

@@ -310,7 +310,7 @@ def test_a_password_is_not_sent_unencrypted_by_an_encrypted_registry_s_wish(
 
 
 def test_nobody_there_is_an_engine_error(client: RegistryClient) -> None:
-    with pytest.raises(EngineError, match="127.0.0.1:1 cannot be reached from here: .*refused"):
+    with pytest.raises(EngineError, match=r"127\.0\.0\.1:1 cannot be reached from here: .*refused"):
         client.read_index(ImageReference.parse("127.0.0.1:1/a/b:1"))
 
 

@@ -52,7 +52,7 @@ def test_divergence_says_what_differed_and_where(run: Run) -> None:
     result = run(DIFFERS)
     result.stdout.fnmatch_lines(
         [
-            "*linux/arm64 differs from linux/amd64 (baseline): value of \"is-arm\"",
+            '*linux/arm64 differs from linux/amd64 (baseline): value of "is-arm"',
             "- false",
             "+ true",
             "members:",
@@ -64,7 +64,9 @@ def test_divergence_says_what_differed_and_where(run: Run) -> None:
 
 def test_progress_does_not_pass_a_hundred_percent(run: Run) -> None:
     result = run(SUITE, "-v")
-    shares = [int(line.rstrip("%] ").rpartition("[")[2]) for line in result.outlines if "%]" in line]
+    shares = [
+        int(line.rstrip("%] ").rpartition("[")[2]) for line in result.outlines if "%]" in line
+    ]
     assert max(shares) == 100
 
 
@@ -363,7 +365,7 @@ def test_value_that_json_cannot_hold_fails_at_its_own_line(run: Run) -> None:
     """
     result = run(source)
     result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines([">       parity.check(\"value\", object())", "E *parity.check*"])
+    result.stdout.fnmatch_lines(['>       parity.check("value", object())', "E *parity.check*"])
     result.stdout.no_fnmatch_line("*pytest_multiarch/*.py*")
 
 

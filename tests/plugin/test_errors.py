@@ -53,7 +53,7 @@ def test_full_trace_shows_all(run_fake: Run, source: str) -> None:
 
 def test_call_error_is_shown_at_the_tests_own_line(run_fake: Run) -> None:
     result = run_fake(CALL)
-    result.stdout.fnmatch_lines([">*variant.run(\"echo\", \"x\")", "test_a.py:*PlatformMissingError"])
+    result.stdout.fnmatch_lines(['>*variant.run("echo", "x")', "test_a.py:*PlatformMissingError"])
 
 
 def test_other_tests_are_unharmed_by_a_missing_platform(run_fake: Run) -> None:

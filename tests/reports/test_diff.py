@@ -70,6 +70,11 @@ def test_a_long_line_is_shown_around_its_difference() -> None:
     assert caret.endswith("column 1001")
 
 
+def test_a_long_line_that_differs_at_its_start_fills_the_width() -> None:
+    ours = diff("1" + "x" * 1000, "2" + "x" * 1000)[1]
+    assert ours == f"- 1{'x' * (WIDTH - 4)}..."
+
+
 def test_control_characters_before_a_difference_move_the_caret() -> None:
     ours, theirs, caret = diff("\x07\udc80\t1\n", "\x07\udc80\t2\n")[1:4]
     assert ours == "- \\x07\\x80\\t1"
@@ -147,7 +152,9 @@ def test_a_cut_line_says_how_long_it_was() -> None:
     [
         ("text \u00e9", False),
         ("a\0b", True),
-        ("\udc80" * 20 + "a" * 100, True),
+        ("\x7fELF" + "\x02\x01\x01" + "\0" * 9, True),
+        ("\udc80" * 20 + "a" * 20, True),
+        ("colours \x1b[1m, \0 and \udcff in a text", False),
         ("a\udc80" + "b" * 50, False),
     ],
 )
