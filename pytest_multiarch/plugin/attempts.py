@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.execution import Execution
 from pytest_multiarch.core.member import Member, Outcome, VariantIdentity
@@ -19,6 +17,9 @@ from pytest_multiarch.plugin.reports import (
     name_outcome,
     read_reason,
 )
+
+if TYPE_CHECKING:
+    import pytest
 
 
 @dataclass(slots=True)
@@ -49,13 +50,16 @@ class Attempts:
 
     def take_in(self, report: pytest.TestReport) -> None:
         """Note what a report says of the outcome."""
-        if is_subtest(report):
-            return
         self.duration_s += report.duration
-        self.is_retried |= is_intermediate(report)
-        if report.when == "setup" and not report.passed:
+        if is_intermediate(report):
+            self.is_retried = True
+        if report.when == "setup":
+            if report.passed:
+                return
             self.outcome = _read_setup(report)
         elif report.when == "call":
+            if is_subtest(report):
+                return
             self.outcome = Outcome(name_outcome(report))
         elif is_crash(report):
             self.outcome = Outcome.CRASHED

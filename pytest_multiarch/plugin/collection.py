@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ import pytest
 from pytest_multiarch.plugin.state import MEMBERSHIP, PluginState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_multiarch.plugin.parametrize import Parametrizer
 
 PARAM = "_multiarch_platform"

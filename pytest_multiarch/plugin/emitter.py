@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_multiarch.plugin.reports import DIVERGED, UNCOMPARED, VERDICT_ATTRIBUTE
-from pytest_multiarch.plugin.state import PluginState
+from pytest_multiarch.plugin.reports import DIVERGED, UNCOMPARED, VERDICT_ATTRIBUTE, make_locator
 
 if TYPE_CHECKING:
     from pytest_multiarch.core.parity import Verdict
+    from pytest_multiarch.plugin.state import PluginState
 
 
 _PHASES: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
@@ -58,7 +58,8 @@ class Emitter:
         if verdict.kind is VerdictKind.DIVERGED and settings.parity == "fail":
             from pytest_multiarch.reports.divergence import render_divergence
 
-            headline, text = render_divergence(verdict)
+            locate = make_locator(self._config)
+            headline, text = render_divergence(verdict, locate=locate)
             is_on_members = settings.blame == "members"
             for node_id in verdict.list_deviating() if is_on_members else (verdict.group,):
                 self._report(node_id, DIVERGED, headline, text)

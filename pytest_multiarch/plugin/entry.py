@@ -7,11 +7,13 @@ own tests need is imported when the first of them is collected.
 from __future__ import annotations
 
 import uuid
-
-import pytest
+from typing import TYPE_CHECKING
 
 from pytest_multiarch.plugin.options import MARKS, add_options
 from pytest_multiarch.plugin.state import STATE, PluginState
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

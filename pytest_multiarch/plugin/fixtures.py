@@ -6,12 +6,13 @@ Every pytest run imports this; what the fixtures do is in `opening`, imported by
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.plugin.groups import PlatformParam
     from pytest_multiarch.plugin.tracking import ParityChecker
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def _multiarch_platform(request: pytest.FixtureRequest) -> PlatformParam:
-    from pytest_multiarch.plugin import opening
+    param: PlatformParam | None = getattr(request, "param", None)
+    if param is None:
+        from pytest_multiarch.plugin import opening
 
-    return opening.get_param(request)
+        opening.refuse_late_request()
+    return param
 
 
 @pytest.fixture(scope="session")

@@ -6,21 +6,22 @@ import operator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import pytest
-
-from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.plugin.collection import PARAM, SPREAD
 from pytest_multiarch.plugin.state import MEMBERSHIP, PluginState
 
 if TYPE_CHECKING:
+    import pytest
+
+    from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.plugin.marks import Declarations
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PlatformParam:
     """The value a test is parametrized by.
 
-    Equal values share wider fixtures, so everything that decides their image is in it.
+    Tests of one value share wider fixtures, so everything that decides their image is in it. There
+    is one object of each value, compared by identity: pytest hashes it many times per test.
     """
 
     platform: Platform

@@ -8,7 +8,6 @@ a lone process and `pytest -n` are judged in this one place.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +20,14 @@ from pytest_multiarch.plugin.reports import (
     VERDICT_ATTRIBUTE,
     is_crash,
 )
-from pytest_multiarch.plugin.state import PluginState
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.parity import Verdict
     from pytest_multiarch.plugin.attempts import OpenGroup
+    from pytest_multiarch.plugin.state import PluginState
 
 
 class Judge:
@@ -48,7 +49,7 @@ class Judge:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in what a member's report says; the reports of foreign tests pass at once."""
         text: str | None = getattr(report, ATTRIBUTE, None)
-        key = self._name_key(report)
+        key = self._name_key(report) if self._runs_each else report.nodeid
         if text is not None and report.when == "call":
             self._take_spread(key, json.loads(text)["spread"])
             return
@@ -69,7 +70,7 @@ class Judge:
 
     def _name_key(self, report: pytest.TestReport) -> str:
         """Name a member; under `--dist each` every worker has them all."""
-        node = getattr(report, "node", None) if self._runs_each else None
+        node = getattr(report, "node", None)
         return report.nodeid if node is None else f"{report.nodeid}@{node.gateway.id}"
 
     def _take_spread(self, key: str, documents: list[dict[str, Any]]) -> None:

@@ -7,21 +7,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.mark.structures import ParameterSet
 
 from pytest_multiarch.core.call import Call, check_argv
 from pytest_multiarch.core.errors import UsageError
-from pytest_multiarch.core.normalize import TextFunction
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.core.rules import ParityRules, make_rules
-from pytest_multiarch.core.settings import Settings
 from pytest_multiarch.core.wait import parse_wait
 from pytest_multiarch.run.container import ContainerSettings, read_files
 from pytest_multiarch.run.variant import FileSource, check_env
+
+if TYPE_CHECKING:
+    from pytest_multiarch.core.normalize import TextFunction
+    from pytest_multiarch.core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,8 +247,8 @@ class Declarations:
         self._find_normalizers = find_normalizers
         self._read: dict[int, tuple[object, Any]] = {}
 
-    def read(self, mark: pytest.Mark | pytest.MarkDecorator, folder: Path) -> Any:
-        """Read one of our marks; relative paths in it start at `folder`, the test's.
+    def read(self, mark: pytest.Mark | pytest.MarkDecorator, node: pytest.Item) -> Any:
+        """Read one of our marks; relative paths in it start at the folder of the test.
 
         Raises:
             UsageError: the mark is wrong.
@@ -254,7 +256,7 @@ class Declarations:
         plain = mark.mark if isinstance(mark, pytest.MarkDecorator) else mark
         found = self._read.get(id(plain))
         if found is None:
-            found = self._read[id(plain)] = (plain, self._parse(plain, folder))
+            found = self._read[id(plain)] = (plain, self._parse(plain, node.path.parent))
         return found[1]
 
     def _parse(self, mark: pytest.Mark, folder: Path) -> Any:
@@ -277,7 +279,7 @@ class Declarations:
         """
         mark = node.get_closest_marker("platforms")
         if mark is not None:
-            found: PlatformsMark = self.read(mark, node.path.parent)
+            found: PlatformsMark = self.read(mark, node)
             return found
         if not self._settings.platforms.value:
             raise UsageError(
@@ -305,14 +307,14 @@ class Declarations:
     def find_image(self, node: pytest.Item) -> str:
         """Give the image that a test's mark names; empty if it has none."""
         mark = find_mark(node, "image")
-        return "" if mark is None else str(self.read(mark, node.path.parent))
+        return "" if mark is None else str(self.read(mark, node))
 
     def find_container(self, node: pytest.Item) -> ContainerSettings:
         """Give how a test's container is started."""
         mark = find_mark(node, "container")
         if mark is None:
             return ContainerSettings()
-        found: ContainerSettings = self.read(mark, node.path.parent)
+        found: ContainerSettings = self.read(mark, node)
         return found
 
     def find_rules(self, node: pytest.Item) -> ParityRules:
@@ -320,7 +322,7 @@ class Declarations:
         mark = find_mark(node, "parity")
         if mark is None:
             return self._default_rules
-        found: ParityRules = self.read(mark, node.path.parent)
+        found: ParityRules = self.read(mark, node)
         return found
 
     @cached_property

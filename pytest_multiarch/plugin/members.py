@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from pytest_multiarch.core.member import Member, VariantIdentity
 from pytest_multiarch.core.observation import fit_observations
-from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.plugin.groups import Group, Membership
-from pytest_multiarch.plugin.state import PluginState
 
 if TYPE_CHECKING:
+    import pytest
+
+    from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.plugin.groups import Group, Membership
+    from pytest_multiarch.plugin.state import PluginState
     from pytest_multiarch.plugin.tracking import Trace
     from pytest_multiarch.run.variant import Variant
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
 
@@ -11,26 +11,25 @@ from pytest_multiarch.core.errors import MultiarchError, PlatformUnavailableErro
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.plugin.collection import SPREAD
-from pytest_multiarch.plugin.groups import PlatformParam
 from pytest_multiarch.plugin.state import STATE, TRACE
 from pytest_multiarch.plugin.tracking import ParityChecker, TestRecorder, Trace, find_session
-from pytest_multiarch.run.container import Container
 from pytest_multiarch.run.variant import Variant
+
+if TYPE_CHECKING:
+    from pytest_multiarch.plugin.groups import PlatformParam
+    from pytest_multiarch.run.container import Container
 
 T = TypeVar("T")
 
 
-def get_param(request: pytest.FixtureRequest) -> PlatformParam:
-    """Give what the test is parametrized by, or fail it with what to write instead."""
-    param = getattr(request, "param", None)
-    if not isinstance(param, PlatformParam):
-        _fail(
-            "this test is not parametrized by platform: it, or a fixture of it, asks for "
-            "`variant`, `container` or `platform` by request.getfixturevalue, or from where pytest "
-            "cannot parametrize (unittest)",
-            "ask for it as an argument of the test function, or of a fixture that is one",
-        )
-    return param
+def refuse_late_request() -> NoReturn:
+    """Fail a test that is not parametrized, with what to write instead."""
+    _fail(
+        "this test is not parametrized by platform: it, or a fixture of it, asks for "
+        "`variant`, `container` or `platform` by request.getfixturevalue, or from where pytest "
+        "cannot parametrize (unittest)",
+        "ask for it as an argument of the test function, or of a fixture that is one",
+    )
 
 
 def open_variant(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
-from _pytest.mark.structures import ParameterSet
 from _pytest.scope import Scope
 
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.plugin.collection import PARAM, SPREAD
 from pytest_multiarch.plugin.groups import PlatformParam
 from pytest_multiarch.plugin.marks import Declarations, PlatformsMark, looks_like_ours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _pytest.mark.structures import ParameterSet
 
 _SHARED = "multiarch_shared_variant"
 _CHECKED_MARKS = ("image", "container", "parity")
@@ -26,6 +29,7 @@ class Parametrizer:
     def __init__(self, declarations: Declarations) -> None:
         self._declarations = declarations
         self._params: dict[tuple[int, str, str], tuple[PlatformsMark, list[ParameterSet]]] = {}
+        self._interned: dict[tuple[Any, ...], PlatformParam] = {}
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
         """Parametrize a test by its platforms, unless it has them all at once."""
@@ -50,35 +54,29 @@ class Parametrizer:
         source = _name_image_fixture(metafunc)
         key = id(declared), image, source
         if key not in self._params:
-            params = _make_params(node, self._declarations, declared, image, source)
-            self._params[key] = declared, params
+            self._params[key] = (
+                declared,
+                [
+                    pytest.param(
+                        self._intern(platform, self._find_own_image(marks, node) or image, source),
+                        marks=marks,
+                        id=str(platform),
+                    )
+                    for platform, marks in declared.marks.items()
+                ],
+            )
         scope = find_param_scope(metafunc)
         metafunc.parametrize(PARAM, self._params[key][1], indirect=True, scope=scope.value)
 
+    def _intern(self, *values: Any) -> PlatformParam:
+        return self._interned.setdefault(values, PlatformParam(*values))
 
-def _make_params(
-    node: pytest.Item,
-    declarations: Declarations,
-    declared: PlatformsMark,
-    image: str,
-    source: str,
-) -> list[ParameterSet]:
-    return [
-        pytest.param(
-            PlatformParam(platform, _find_own_image(marks, node, declarations) or image, source),
-            marks=marks,
-            id=str(platform),
-        )
-        for platform, marks in declared.marks.items()
-    ]
-
-
-def _find_own_image(marks: Iterable[Any], node: pytest.Item, declarations: Declarations) -> str:
-    """Give the image of a platform's own `pytest.param`."""
-    for each in marks:
-        if each.name == "image":
-            return str(declarations.read(each, node.path.parent))
-    return ""
+    def _find_own_image(self, marks: Iterable[Any], node: pytest.Item) -> str:
+        """Give the image of a platform's own `pytest.param`."""
+        for each in marks:
+            if each.name == "image":
+                return str(self._declarations.read(each, node))
+        return ""
 
 
 def _check_marks(
@@ -91,7 +89,7 @@ def _check_marks(
     of_params = [mark for call in getattr(metafunc, "_calls", ()) for mark in call.marks]
     for mark in (*closest, *of_platforms, *of_params):
         if mark is not None and mark.name in _CHECKED_MARKS:
-            declarations.read(mark, node.path.parent)
+            declarations.read(mark, node)
     if _SHARED in metafunc.fixturenames and any(mark.name == "image" for mark in of_params):
         raise UsageError(
             "an image mark on a pytest.param cannot reach `shared_variant`, which is wider than "

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import pytest
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
 
 ATTRIBUTE = "multiarch"
 """JSON: who a member is (setup), what it observed (teardown), or all of a `variants` test."""
 VERDICT_ATTRIBUTE = "multiarch_verdict"
 """The word of a report that is a verdict."""
 DIVERGED, UNCOMPARED = "DIVERGED", "UNCOMPARED"
+_PHASES = ("setup", "call", "teardown")
 LETTERS = {DIVERGED: "D", UNCOMPARED: "U"}
 
 
 def is_crash(report: pytest.TestReport) -> bool:
     """Tell the report that xdist makes of a test in which a worker crashed."""
-    return str(report.when) == "???"
+    return report.when not in _PHASES
 
 
 def is_subtest(report: pytest.TestReport) -> bool:
@@ -44,3 +51,15 @@ def read_reason(report: pytest.TestReport) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
     text = str(getattr(crash, "message", "") or report.longrepr or "")
     return text.partition("\n")[0]
+
+
+def make_locator(config: pytest.Config) -> Callable[[str], str]:
+    """Give a function that turns a test's id, relative to the root, into one to call pytest with
+    from where it was called now."""
+    here = config.invocation_params.dir
+
+    def locate(node_id: str) -> str:
+        path, colons, inside = node_id.partition("::")
+        return f"{os.path.relpath(config.rootpath / path, here)}{colons}{inside}"
+
+    return locate

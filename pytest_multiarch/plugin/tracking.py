@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,23 +15,27 @@ from pytest_multiarch.core.observation import make_check, make_observation
 from pytest_multiarch.core.parity import VerdictKind, compare_group
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.plugin.collection import SPREAD
-from pytest_multiarch.plugin.reports import (
-    ATTRIBUTE,
-    DIVERGED,
-    UNCOMPARED,
-    VERDICT_ATTRIBUTE,
-    name_outcome,
-)
 from pytest_multiarch.plugin.members import (
     describe_member,
     describe_results,
     describe_spread,
     make_members,
 )
+from pytest_multiarch.plugin.reports import (
+    ATTRIBUTE,
+    DIVERGED,
+    UNCOMPARED,
+    VERDICT_ATTRIBUTE,
+    make_locator,
+    name_outcome,
+)
 from pytest_multiarch.plugin.state import MEMBERSHIP, STATE, TRACE, PluginState
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import TracebackType
+
     from pytest_multiarch.core.call import Call
     from pytest_multiarch.core.observation import Observation
     from pytest_multiarch.core.rules import ParityRules
@@ -142,7 +144,9 @@ class ParityChecker:
         Raises:
             UsageError: JSON cannot hold the value, or it is not clear whose it is.
         """
-        observation = make_check(label, value, rel=rel, abs=abs)
+        observation = make_check(
+            label, value, rel=rel, abs=abs, normalizers=self._trace.rules.normalizers
+        )
         if self._trace.is_observed:
             self._trace.add(self._find_platform(platform), observation)
 
@@ -226,7 +230,7 @@ class Tracker:
         if verdict.kind is VerdictKind.DIVERGED and settings.parity == "fail":
             from pytest_multiarch.reports.divergence import render_divergence
 
-            _, text = render_divergence(verdict)
+            _, text = render_divergence(verdict, locate=make_locator(item.config))
             raise DivergedError(text, pytrace=False)
         if verdict.is_vacuous and settings.strict:
             from pytest_multiarch.reports.wording import describe_not_compared

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch import native
-from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.core.ports import Engine, EngineFacts, Registry
-from pytest_multiarch.core.variant import ResolvedVariant
 from pytest_multiarch.engine.docker_api import open_engine
 from pytest_multiarch.engine.endpoint import Endpoint, find_endpoint
 from pytest_multiarch.engine.probe import build_probe_archive, name_probe_image
 from pytest_multiarch.engine.pull_lock import hold_pull_lock
 from pytest_multiarch.engine.sessions import SessionLabels
 from pytest_multiarch.engine.watchdog import start_watchdog
-from pytest_multiarch.plugin.state import PluginState
 from pytest_multiarch.run.detect import ProbeImage
 from pytest_multiarch.run.node import Node, Watchdog
 from pytest_multiarch.run.resolve import PullPolicy
 from pytest_multiarch.run.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
+
+    from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.ports import Engine, EngineFacts, Registry
+    from pytest_multiarch.core.variant import ResolvedVariant
+    from pytest_multiarch.plugin.state import PluginState
 
 
 class DockerTools:
