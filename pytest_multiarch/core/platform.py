@@ -38,8 +38,12 @@ _ALIASES = {
 _VARIANTS = {
     "amd64": ("", "v2", "v3", "v4"),
     "arm": ("v5", "v6", "v7", "v8"),
-    "arm64": ("", "v8.1", "v8.2", "v8.3", "v8.4", "v8.5", "v8.6", "v8.7", "v8.8", "v9")
-    + tuple(f"v9.{minor}" for minor in range(1, 8)),
+    "arm64": (
+        "",
+        *(f"v8.{minor}" for minor in range(1, 9)),
+        "v9",
+        *(f"v9.{minor}" for minor in range(1, 8)),
+    ),
 }
 _ARCHITECTURES = (
     "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.execution import Execution
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     import pytest
 
 
+_DEFAULT_RULES = ParityRules()
+_OUTCOMES = {each.value: each for each in Outcome}
+
+
+@lru_cache(maxsize=1024)
+def _parse(text: str) -> Platform:
+    return Platform.parse(text)
+
+
 @dataclass(slots=True)
 class Attempts:
     """One member: what it is, what it observed, how it ended.
@@ -31,7 +41,6 @@ class Attempts:
 
     platform: Platform
     node_id: str
-    worker: str = ""
     own: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
     count: int = 0
@@ -41,9 +50,9 @@ class Attempts:
     is_retried: bool = False
     is_done: bool = False
 
-    def begin(self, own: dict[str, Any], worker: str) -> None:
+    def begin(self, own: dict[str, Any]) -> None:
         """Start over: of several attempts the last one counts."""
-        self.own, self.worker, self.results = own, worker, {}
+        self.own, self.results = own, {}
         self.count += 1
         self.outcome, self.reason, self.duration_s = Outcome.NOT_RUN, "", 0.0
         self.is_retried = self.is_done = False
@@ -60,7 +69,7 @@ class Attempts:
         elif report.when == "call":
             if is_subtest(report):
                 return
-            self.outcome = Outcome(name_outcome(report))
+            self.outcome = _OUTCOMES[name_outcome(report)]
         elif is_crash(report):
             self.outcome = Outcome.CRASHED
         else:
@@ -74,12 +83,13 @@ class Attempts:
     def to_member(self, group: OpenGroup) -> Member:
         """Give the member as it stands."""
         execution, variant = self.results.get("execution"), self.results.get("variant")
+        rules = self.own.get("rules")
         return Member(
             group=group.name,
             platform=self.platform,
             node_id=self.node_id,
             run=group.run,
-            worker=self.worker,
+            worker=self.own.get("worker", ""),
             node=self.results.get("node", ""),
             attempt=max(self.count, 1),
             declared=group.declared,
@@ -89,7 +99,7 @@ class Attempts:
             reason=self.reason,
             execution=Execution.from_mapping(execution) if execution else None,
             variant=VariantIdentity(**variant) if variant else None,
-            rules=ParityRules.from_mapping(self.own.get("rules", {})),
+            rules=ParityRules.from_mapping(rules) if rules else _DEFAULT_RULES,
             observations=tuple(map(Observation.from_mapping, self.results.get("observations", ()))),
             started_at_s=self.own.get("started_at_s", 0.0),
             duration_s=self.duration_s,
@@ -103,7 +113,7 @@ def _read_setup(report: pytest.TestReport) -> Outcome:
     return Outcome.XFAILED if hasattr(report, "wasxfail") else Outcome.SKIPPED
 
 
-def name_open_group(group: dict[str, Any], suffix: str) -> str:
+def _name_group(group: dict[str, Any], suffix: str) -> str:
     """Name a group: the worker, if there is a suffix, is shown as one more parameter."""
     name, worker = str(group["group"]), suffix.removeprefix("@")
     if not worker:
@@ -113,9 +123,13 @@ def name_open_group(group: dict[str, Any], suffix: str) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class OpenGroup:
-    """A group that is not settled yet: its members by the ids of their tests."""
+    """A group that is not settled yet: its members by the ids of their tests.
+
+    `ticket` is what all reports of its members begin with.
+    """
 
     name: str
+    ticket: str
     run: str
     declared: tuple[Platform, ...]
     selected: tuple[Platform, ...]
@@ -123,21 +137,22 @@ class OpenGroup:
     attempts: dict[str, Attempts]
 
     @classmethod
-    def open(cls, document: dict[str, Any], suffix: str) -> OpenGroup:
+    def open(cls, document: dict[str, Any], suffix: str, *, ticket: str) -> OpenGroup:
         """Make a group from what any member says of it.
 
         Of the others that is all that is known until they say more: they may never come to it.
         `suffix` tells workers apart where each of them runs all tests (`--dist each`); it is part
         of the keys of the attempts.
         """
-        node_ids = {Platform.parse(name): node_id for name, node_id in document["selected"].items()}
+        node_ids = {_parse(name): node_id for name, node_id in document["selected"].items()}
         baseline = document["baseline"]
         return cls(
-            name=name_open_group(document, suffix),
+            name=_name_group(document, suffix),
+            ticket=ticket,
             run=document["run"],
-            declared=tuple(map(Platform.parse, document["declared"])),
+            declared=tuple(map(_parse, document["declared"])),
             selected=tuple(node_ids),
-            baseline=Platform.parse(baseline) if baseline else None,
+            baseline=_parse(baseline) if baseline else None,
             attempts={
                 f"{node_id}{suffix}": Attempts(platform, node_id)
                 for platform, node_id in node_ids.items()

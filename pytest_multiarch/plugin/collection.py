@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_multiarch.plugin.state import MEMBERSHIP, PluginState
+from pytest_multiarch.plugin.state import MEMBERSHIP, PARAM, SPREAD, PluginState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_multiarch.plugin.parametrize import Parametrizer
-
-PARAM = "_multiarch_platform"
-"""The parameter of tests that run on one platform each."""
-SPREAD = "multiarch_variants"
-"""The fixture of tests that have all their platforms at once."""
 
 
 class Collection:

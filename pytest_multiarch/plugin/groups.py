@@ -6,8 +6,7 @@ import operator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.plugin.collection import PARAM, SPREAD
-from pytest_multiarch.plugin.state import MEMBERSHIP, PluginState
+from pytest_multiarch.plugin.state import MEMBERSHIP, PARAM, SPREAD, PluginState
 
 if TYPE_CHECKING:
     import pytest

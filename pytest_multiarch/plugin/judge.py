@@ -37,10 +37,10 @@ class Judge:
         self._state = state
         self._config = config
         self._emitter = Emitter(state, config)
-        self._groups: dict[str, OpenGroup] = {}
+        self._groups: dict[str, OpenGroup | None] = {}
         self._group_of: dict[str, OpenGroup] = {}
         self._crashes: dict[str, pytest.TestReport] = {}
-        self._verdicts: dict[str, Verdict] = {}
+        self._verdicts: list[Verdict] = []
         self._spread: dict[str, Verdict] = {}
         self._runs_each = config.getoption("dist", "no") == "each"
         self._is_summed_up = False
@@ -85,24 +85,25 @@ class Judge:
 
     def _begin(self, key: str, text: str, *, suffix: str) -> None:
         """Note the start of a member's attempt; the first of a group tells of them all."""
-        from pytest_multiarch.plugin.attempts import OpenGroup, name_open_group
-
         of_group, _, of_member = text.partition("\n")
-        document = json.loads(of_group)
-        name = name_open_group(document, suffix)
-        if name in self._verdicts:  # xdist can run a test again after a crash
-            return
-        group = self._groups.get(name)
-        if group is None:
-            group = self._groups[name] = OpenGroup.open(document, suffix)
-            for other, attempts in group.attempts.items():
-                self._group_of[other] = group
-                crash = self._crashes.pop(other, None)
-                if crash is not None:
-                    attempts.take_in(crash)
-                    attempts.is_done = True
-        self._group_of[key] = group  # two groups can have tests of one id
-        group.attempts[key].begin(json.loads(of_member), document["worker"])
+        ticket = of_group + suffix
+        if ticket not in self._groups:
+            self._open(ticket, json.loads(of_group), suffix)
+        group = self._groups[ticket]
+        if group is not None:  # else its verdict is out: xdist can run a test again after a crash
+            self._group_of[key] = group  # two groups can have tests of one id
+            group.attempts[key].begin(json.loads(of_member))
+
+    def _open(self, ticket: str, document: dict[str, Any], suffix: str) -> None:
+        from pytest_multiarch.plugin.attempts import OpenGroup
+
+        group = self._groups[ticket] = OpenGroup.open(document, suffix, ticket=ticket)
+        for key, attempts in group.attempts.items():
+            self._group_of[key] = group
+            crash = self._crashes.pop(key, None)
+            if crash is not None:
+                attempts.take_in(crash)
+                attempts.is_done = True
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
@@ -120,13 +121,13 @@ class Judge:
     def _settle(self, group: OpenGroup) -> None:
         from pytest_multiarch.core.parity import compare_group
 
-        del self._groups[group.name]
+        self._groups[group.ticket] = None
         for key in group.attempts:
             if self._group_of.get(key) is group:
                 del self._group_of[key]
         verdict = compare_group(group.list_members())
         self._emitter.emit(verdict)
-        self._verdicts[group.name] = _forget_excerpts(verdict)
+        self._verdicts.append(_forget_excerpts(verdict))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -136,7 +137,8 @@ class Judge:
             return (yield)
         finally:
             for group in tuple(self._groups.values()):
-                self._settle(group)
+                if group is not None:
+                    self._settle(group)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
@@ -186,7 +188,7 @@ class Judge:
         from pytest_multiarch.reports.summary import render_summary
 
         settings = self._state.settings
-        verdicts = (*self._verdicts.values(), *self._spread.values())
+        verdicts = (*self._verdicts, *self._spread.values())
         members: tuple[Member, ...] = tuple(m for each in verdicts for m in each.members)
         is_off = settings.parity == "off" and bool(verdicts)
         lines = render_summary(

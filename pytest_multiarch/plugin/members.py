@@ -17,42 +17,36 @@ if TYPE_CHECKING:
     from pytest_multiarch.plugin.tracking import Trace
     from pytest_multiarch.run.variant import Variant
 
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def describe_member(membership: Membership, trace: Trace, state: PluginState) -> str:
     """Give what is known of a member before it ran, as two lines of JSON.
 
-    The first is of its group, and the same for all its members in a process; the second its own.
+    The first is of its group, the same text in all its members; the second is its own.
     """
     known = membership.group.description
     if not known:
-        known.append(_dump(_describe_group(membership.group, state)))
-    own: dict[str, Any] = {
-        "platform": str(membership.platform),
-        "started_at_s": trace.started_at_s,
-    }
+        known.append(_ENCODE(_describe_group(membership.group, state)))
+    own: dict[str, Any] = {"worker": state.worker, "started_at_s": trace.started_at_s}
     rules = trace.rules.to_mapping()
-    return f"{known[0]}\n{_dump(own | {'rules': rules} if rules else own)}"
+    return f"{known[0]}\n{_ENCODE(own | {'rules': rules} if rules else own)}"
 
 
 def _describe_group(group: Group, state: PluginState) -> dict[str, Any]:
     return {
         "group": group.name,
         "run": state.run_id,
-        "worker": state.worker,
         "declared": [str(each) for each in group.declared],
         "selected": {str(platform): node_id for platform, node_id in group.selected.items()},
         "baseline": str(group.baseline) if group.baseline else None,
     }
 
 
-def _dump(document: object) -> str:
-    return json.dumps(document, separators=(",", ":"))
-
-
 def describe_results(platform: Platform, trace: Trace) -> str:
     """Give what is known of a member once it ran, as a line of JSON; empty for nothing."""
     document = _describe_results(platform, trace)
-    return _dump(document) if document else ""
+    return _ENCODE(document) if document else ""
 
 
 def _describe_results(platform: Platform, trace: Trace) -> dict[str, Any]:
@@ -84,7 +78,7 @@ def _describe_variant(variant: Variant) -> dict[str, Any]:
 def describe_spread(item: pytest.Item, trace: Trace, state: PluginState, outcome: str) -> str:
     """Give all that is known of a test that has all its platforms at once, as a line of JSON."""
     members = make_members(item, trace, state, outcome)
-    return _dump({"spread": [each.to_mapping() for each in members]})
+    return _ENCODE({"spread": [each.to_mapping() for each in members]})
 
 
 def make_members(

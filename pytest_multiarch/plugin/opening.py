@@ -10,8 +10,7 @@ import pytest
 from pytest_multiarch.core.errors import MultiarchError, PlatformUnavailableError
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.reference import ImageReference
-from pytest_multiarch.plugin.collection import SPREAD
-from pytest_multiarch.plugin.state import STATE, TRACE
+from pytest_multiarch.plugin.state import SPREAD, STATE, TRACE
 from pytest_multiarch.plugin.tracking import ParityChecker, TestRecorder, Trace, find_session
 from pytest_multiarch.run.variant import Variant
 

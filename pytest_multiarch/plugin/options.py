@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 MARKS = (
     "platforms(*platforms, baseline=None): run the test on each of these platforms and compare",
     "image(reference): the image whose variants the test runs",
-    "container(*command, env=, ports=, wait=, scope=, init=, entrypoint=, user=, workdir=, "
-    "network=, files=, timeout=): how the `container` fixture starts its container",
-    "parity(compare=, ignore=, normalize=, allow=, stateless=): what is compared across platforms, "
-    "and what may differ",
+    (
+        "container(*command, env=, ports=, wait=, scope=, init=, entrypoint=, user=, workdir=, "
+        "network=, files=, timeout=): how the `container` fixture starts its container"
+    ),
+    (
+        "parity(compare=, ignore=, normalize=, allow=, stateless=): what is compared across "
+        "platforms, and what may differ"
+    ),
 )
 CONFIG_FILES = ("multiarch.yaml", "pyproject.toml")
 _PARSED_OPTIONS = ("--multiarch-platforms", "--multiarch-image")

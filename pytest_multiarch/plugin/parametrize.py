@@ -9,9 +9,9 @@ import pytest
 from _pytest.scope import Scope
 
 from pytest_multiarch.core.errors import UsageError
-from pytest_multiarch.plugin.collection import PARAM, SPREAD
 from pytest_multiarch.plugin.groups import PlatformParam
 from pytest_multiarch.plugin.marks import Declarations, PlatformsMark, looks_like_ours
+from pytest_multiarch.plugin.state import PARAM, SPREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -109,7 +109,7 @@ def find_param_scope(metafunc: pytest.Metafunc) -> Scope:
     for name, definitions in fixturedefs.items():
         if not definitions or definitions[-1].func.__module__ == _OWN_FIXTURES:
             continue
-        scope = definitions[-1]._scope
+        scope = definitions[-1]._scope  # noqa: SLF001 (`scope` has the word only)
         if scope > widest and _depends(name, fixturedefs, set()):
             widest = scope
     return widest

@@ -91,6 +91,11 @@ class PluginState:
         return f"{error.headline}\n(the same as in {first}, which says more)"
 
 
-STATE = pytest.StashKey[PluginState]()
-MEMBERSHIP = pytest.StashKey["Membership"]()
-TRACE = pytest.StashKey["Trace"]()
+STATE: pytest.StashKey[PluginState] = pytest.StashKey()
+MEMBERSHIP: pytest.StashKey[Membership] = pytest.StashKey()
+TRACE: pytest.StashKey[Trace] = pytest.StashKey()
+
+PARAM = "_multiarch_platform"
+"""The parameter of tests that run on one platform each."""
+SPREAD = "multiarch_variants"
+"""The fixture of tests that have all their platforms at once."""

@@ -14,7 +14,6 @@ from pytest_multiarch.core.errors import MultiarchError, UsageError
 from pytest_multiarch.core.observation import make_check, make_observation
 from pytest_multiarch.core.parity import VerdictKind, compare_group
 from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.plugin.collection import SPREAD
 from pytest_multiarch.plugin.members import (
     describe_member,
     describe_results,
@@ -29,7 +28,7 @@ from pytest_multiarch.plugin.reports import (
     make_locator,
     name_outcome,
 )
-from pytest_multiarch.plugin.state import MEMBERSHIP, STATE, TRACE, PluginState
+from pytest_multiarch.plugin.state import MEMBERSHIP, SPREAD, STATE, TRACE, PluginState
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
