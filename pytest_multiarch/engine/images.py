@@ -269,7 +269,7 @@ class ImageStore:
         for _ in range(_LIST_TRIES - 1):
             try:
                 return self._list_once(filters)
-            except EngineRefusedError:  # noqa: PERF203
+            except EngineRefusedError:
                 # Engines stumble over an image that somebody removes at the same time.
                 time.sleep(0.2)
         return self._list_once(filters)
