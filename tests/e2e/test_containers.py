@@ -77,29 +77,10 @@ WAITS = """
         container.wait_until(wait.log("tick", times=2))
         assert container.logs().stdout.count("tick") >= 2
 """
-SHARED = """
-    import pytest
-
-    pytestmark = [
-        pytest.mark.image("{sample}"),
-        pytest.mark.platforms("linux/amd64", "linux/arm64"),
-        pytest.mark.container("app", "sleep", "3600", scope="session"),
-        pytest.mark.xdist_group("shared"),
-    ]
-    ids = {{}}
-
-    def test_shared_first(container, platform):
-        ids[platform] = container.id
-        container.exec("app", "--version")
-
-    def test_shared_again(container, platform):
-        assert container.id == ids[platform]
-        container.exec("app", "--version")
-"""
 TESTS = (
     "test_log", "test_port", "test_declared_ports_are_waited_for", "test_http", "test_callable",
     "test_strategy_log", "test_strategy_port", "test_several", "test_healthcheck",
-    "test_healthcheck_by_name", "test_wait_until", "test_shared_first", "test_shared_again",
+    "test_healthcheck_by_name", "test_wait_until",
 )  # fmt: skip
 
 
@@ -108,8 +89,7 @@ def waited(make_suite: Callable[..., Suite], images: Mapping[str, str]) -> tuple
     """One run of all waits."""
     suite = make_suite()
     suite.write("test_waits.py", WAITS.format(**images))
-    suite.write("test_shared.py", SHARED.format(**images))
-    return suite, suite.run("-v", "-n", "3", "--dist", "loadgroup")
+    return suite, suite.run("-v", "-n", "3")
 
 
 @pytest.mark.parametrize("name", TESTS)
@@ -171,19 +151,46 @@ NEVER = """
     def test_unharmed(container):
         assert container.exec("echo", "hi").stdout == "hi\\n"
 """
+SHARED = """
+    import pytest
+
+    pytestmark = [
+        pytest.mark.image("{sample}"),
+        pytest.mark.platforms("linux/amd64", "linux/arm64"),
+        pytest.mark.container("app", "sleep", "3600", scope="session"),
+    ]
+    ids = {{}}
+
+    def test_shared_first(container, platform):
+        ids[platform] = container.id
+        container.exec("app", "--version")
+
+    def test_shared_again(container, platform):
+        assert container.id == ids[platform]
+        container.exec("app", "--version")
+"""
 
 
 @pytest.fixture(scope="module")
 def never(make_suite: Callable[..., Suite], images: Mapping[str, str]) -> tuple[Suite, Finished]:
-    """One run of containers that fail."""
+    """One run of containers that are shared, and of some that fail."""
     suite = make_suite()
     suite.write("test_it.py", NEVER.format(**images))
+    suite.write("test_shared.py", SHARED.format(**images))
     return suite, suite.run("-v")
 
 
 def get_message(run: tuple[Suite, Finished], name: str) -> str:
     """Give what a test on amd64 failed with."""
     return run[1].cases[f"{name}[linux/amd64]"].message
+
+
+def test_shared_container(never: tuple[Suite, Finished]) -> None:
+    """Two tests of a platform get one container, and are no difference."""
+    for name in ("test_shared_first", "test_shared_again"):
+        for platform in ("linux/amd64", "linux/arm64"):
+            assert never[1].cases[f"{name}[{platform}]"].message == ""
+        assert name not in never[1].cases
 
 
 def test_failure_shows_the_log(never: tuple[Suite, Finished]) -> None:
