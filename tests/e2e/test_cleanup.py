@@ -61,9 +61,9 @@ def start_sleeping(
     return process
 
 
-def wait_until_clean(suite: Suite) -> None:
+def wait_until_clean(suite: Suite, *, within_s: float = WITHIN_S) -> None:
     """Wait until nothing carries the suite's label any more, and see that it stays so."""
-    wait_for(lambda: not suite.list_left_behind(), timeout_s=WITHIN_S, what="nothing left")
+    wait_for(lambda: not suite.list_left_behind(), timeout_s=within_s, what="nothing left")
     time.sleep(0.5)
     assert suite.list_left_behind() == []
 
@@ -72,7 +72,7 @@ def test_interrupt(suite: Suite, images: Mapping[str, str]) -> None:
     """After Ctrl-C, nothing is left when pytest has ended, not even a watchdog."""
     process = start_sleeping(suite, images["sample"])
     process.send_signal(signal.SIGINT)
-    finished = suite.finish(process, timeout_s=20)
+    finished = suite.finish(process, timeout_s=60)
     assert finished.exit_code == 2
     assert suite.list_left_behind() == []
     assert suite.list_watchdogs() == []
@@ -100,7 +100,8 @@ def test_kill_of_the_controller(suite: Suite, images: Mapping[str, str]) -> None
     process = start_sleeping(suite, images["sample"], "-n", "2", processes=2)
     process.kill()
     process.wait()
-    wait_until_clean(suite)
+    # The workers end by themselves first, once they miss it.
+    wait_until_clean(suite, within_s=2 * WITHIN_S)
 
 
 def test_kill_with_a_child_alive(suite: Suite, images: Mapping[str, str]) -> None:
