@@ -36,7 +36,6 @@ _MODULES = ("errors", "wait")
 _HOMES = {
     "Container": "run.container",
     "Execution": "core.execution",
-    "MultiarchError": "core.errors",
     "ParityChecker": "plugin.tracking",
     "Platform": "core.platform",
     "RunResult": "core.call",
@@ -55,6 +54,8 @@ def __getattr__(name: str) -> object:
         return version("pytest-multiarch")
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.core.{name}")
+    if name.endswith("Error"):
+        return getattr(importlib.import_module(f"{__name__}.core.errors"), name)
     if name in _HOMES:
         return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -27,6 +27,10 @@ class MultiarchError(Exception):
     `headline` is its first line, for places that have room for one.
     """
 
+    def __init_subclass__(cls) -> None:
+        # Where users import them from; pytest shows it before the message.
+        cls.__module__ = __name__.partition(".")[0]
+
     def __init__(self, what: str, *, cure: str = "") -> None:
         super().__init__(what, cure)
         self.what = what

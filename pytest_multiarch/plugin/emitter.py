@@ -78,7 +78,6 @@ class Emitter:
 
         LFPlugin and Stepwise do not get them: they would remember an id that can't be collected.
         """
-        assert self.session is not None
         path, _, domain = node_id.partition("::")
         location = (path, 0, domain.replace("::", "."))
         manager = self._config.pluginmanager
@@ -86,7 +85,8 @@ class Emitter:
         log = manager.subset_hook_caller(
             "pytest_runtest_logreport", [each for each in strangers if each is not None]
         )
-        self.session.testscollected += 1  # else progress passes 100 %
+        if self.session is not None:
+            self.session.testscollected += 1  # else progress passes 100 %
         for when in _PHASES:
             failed = when == "call"
             report = pytest.TestReport(
@@ -122,8 +122,9 @@ class Emitter:
     def pass_on_stop(self) -> None:
         """Have xdist stop for `-x` and `--maxfail`: it counts the reports of its workers only."""
         distribution = self._config.pluginmanager.get_plugin("dsession")
-        if self.has_stopped and distribution is not None and not distribution.shouldstop:
-            assert self.session is not None
+        if not self.has_stopped or self.session is None or distribution is None:
+            return
+        if not distribution.shouldstop:
             distribution.shouldstop = self.session.shouldfail
 
     def _mark_failed(self, verdict: Verdict) -> None:

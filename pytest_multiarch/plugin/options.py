@@ -127,10 +127,10 @@ def _check_images(values: list[str]) -> tuple[str, ...]:
     from pytest_multiarch.core.errors import UsageError
     from pytest_multiarch.core.reference import ImageReference
 
-    for value in values:
-        for reference in value.split("=", 1):
-            try:
+    try:
+        for value in values:
+            for reference in value.split("=", 1):
                 ImageReference.parse(reference)
-            except UsageError as error:
-                raise UsageError(f"--multiarch-image: {error.what}", cure=error.cure) from None
+    except UsageError as error:
+        raise UsageError(f"--multiarch-image: {error.what}", cure=error.cure) from None
     return tuple(values)

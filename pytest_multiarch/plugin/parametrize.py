@@ -35,12 +35,8 @@ class Parametrizer:
         """Parametrize a test by its platforms, unless it has them all at once."""
         is_spread = SPREAD in metafunc.fixturenames
         try:
-            if is_spread and PARAM in metafunc.fixturenames:
-                raise UsageError(
-                    "the test asks for `variants`, all platforms at once, and for a fixture that "
-                    "is one platform's",
-                    cure="use either `variants`, or `variant`, `container`, `platform`",
-                )
+            if is_spread:
+                _refuse_both_kinds(metafunc)
             declared = self._declarations.find_platforms(metafunc.definition)
             _check_marks(metafunc, self._declarations, declared)
             if not is_spread:
@@ -79,6 +75,15 @@ class Parametrizer:
         return ""
 
 
+def _refuse_both_kinds(metafunc: pytest.Metafunc) -> None:
+    if PARAM in metafunc.fixturenames:
+        raise UsageError(
+            "the test asks for `variants`, all platforms at once, and for a fixture that is one "
+            "platform's",
+            cure="use either `variants`, or `variant`, `container`, `platform`",
+        )
+
+
 def _check_marks(
     metafunc: pytest.Metafunc, declarations: Declarations, declared: PlatformsMark
 ) -> None:
@@ -109,7 +114,7 @@ def find_param_scope(metafunc: pytest.Metafunc) -> Scope:
     for name, definitions in fixturedefs.items():
         if not definitions or definitions[-1].func.__module__ == _OWN_FIXTURES:
             continue
-        scope = definitions[-1]._scope  # noqa: SLF001 (`scope` has the word only)
+        scope = definitions[-1]._scope  # noqa: SLF001 (its public twin is a word)  # noqa: SLF001 (`scope` has the word only)
         if scope > widest and _depends(name, fixturedefs, set()):
             widest = scope
     return widest

@@ -131,15 +131,13 @@ def test_junit_says_what_ran(run_fake: Run, pytester: pytest.Pytester) -> None:
         ("-p", "no:logging", "-p", "no:terminal", "-p", "no:junitxml", "-p", "no:cacheprovider"),
     ],
 )
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
-def test_divergence_fails_with_parts_of_pytest_switched_off(
-    run: Run, off: tuple[str, ...], workers: tuple[str, ...]
-) -> None:
-    if workers and len(off) < 4:
-        pytest.skip("all at once will do")
-    if workers and "no:terminal" in off:
-        off = ("-p", "no:logging", "-p", "no:junitxml", "-p", "no:cacheprovider")
-    assert run(DIFFERS, *off, *workers).ret == pytest.ExitCode.TESTS_FAILED
+def test_divergence_fails_with_parts_of_pytest_switched_off(run: Run, off: tuple[str, ...]) -> None:
+    assert run(DIFFERS, *off).ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_divergence_fails_under_xdist_with_parts_of_pytest_switched_off(run: Run) -> None:
+    off = ("-p", "no:logging", "-p", "no:junitxml", "-p", "no:cacheprovider")
+    assert run(DIFFERS, *off, "-n", "2").ret == pytest.ExitCode.TESTS_FAILED
 
 
 def test_exitfirst_stops_at_a_divergence(run: Run) -> None:

@@ -22,16 +22,17 @@ TWO = "def test_x(platform, parity): parity.check('one', 1)\n"
         ("--multiarch-blame=you", "*--multiarch-blame: invalid choice*"),
     ],
 )
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
-def test_bad_option_is_a_usage_error(
-    run: Run, option: str, said: str, workers: tuple[str, ...]
-) -> None:
-    if workers and "platforms=linux" not in option:
-        pytest.skip("one of them will do")
-    result = run(TWO, option, *workers)
+def test_bad_option_is_a_usage_error(run: Run, option: str, said: str) -> None:
+    result = run(TWO, option)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([said])
     assert "Traceback" not in result.stderr.str()
+
+
+def test_bad_option_is_a_usage_error_under_xdist(run: Run) -> None:
+    result = run(TWO, "--multiarch-platforms=linux/arm46", "-n", "2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--multiarch-platforms: 'linux/arm46' is not a*"])
 
 
 def test_platforms_option_selects_of_what_is_declared(run: Run) -> None:

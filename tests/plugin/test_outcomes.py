@@ -226,10 +226,7 @@ def test_last_attempt_counts_of_a_test_with_all_variants(run_fake: Run) -> None:
     result.stdout.fnmatch_lines(["1 group of platforms: 1 equal", "*the last attempt counts*"])
 
 
-@WORKERS
-def test_crashed_member_is_named(run: Run, workers: tuple[str, ...]) -> None:
-    if not workers:
-        pytest.skip("nobody is left to say it")
+def test_crashed_member_is_named(run: Run) -> None:
     source = """
     import os, time
 
@@ -271,7 +268,7 @@ def test_y(platform):
         raise KeyboardInterrupt
 """
     pytester.path.joinpath("test_a.py").write_text(HEAD + source)
-    result = pytester.runpytest_subprocess(*workers, timeout=60)
+    result = pytester.runpytest_subprocess("-p", "no:randomly", *workers, timeout=60)
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines(["*of platforms:*"])
     if not workers:

@@ -241,17 +241,27 @@ def test_unittest_class_with_a_mark_of_ours_is_refused(run: Run) -> None:
     result.assert_outcomes(errors=1)
 
 
-def test_two_tests_of_one_id_are_two_groups(run: Run) -> None:
+@pytest.mark.parametrize("by_platform", [False, True], ids=["side-by-side", "platform-by-platform"])
+def test_two_tests_of_one_id_are_two_groups(
+    run: Run, pytester: pytest.Pytester, by_platform: bool
+) -> None:
+    """pytest allows it: `[x-y]` with `[z]` and `[x]` with `[y-z]` are both `[x-y-z]`."""
+    pytester.makeconftest(
+        f"""
+        def pytest_collection_modifyitems(items):
+            if {by_platform}:
+                items.sort(key=lambda item: "arm64" in item.name)
+        """
+    )
     source = """
-    @pytest.mark.parametrize("y", ["z"])
-    @pytest.mark.parametrize("x", [pytest.param(1, id="x"), pytest.param(2, id="x")])
-    def test_x(platform, x, y, parity):
-        parity.check("value", x if platform.architecture == "amd64" else 1)
+    @pytest.mark.parametrize("b", ["z", "y-z"])
+    @pytest.mark.parametrize("a", ["x-y", "x"])
+    def test_x(platform, a, b, parity):
+        parity.check("value", (a, b, (a, b) == ("x", "y-z") and platform.architecture == "arm64"))
     """
     result = run(source, "-p", "no:cacheprovider")
-    if "duplicate" in result.stdout.str().lower() or "x0" in result.stdout.str():
-        pytest.skip("this pytest makes ids differ")
-    result.assert_outcomes(passed=4, failed=1)
+    result.assert_outcomes(passed=8, failed=1)
+    result.stdout.fnmatch_lines(["4 groups of platforms: 1 diverged, 3 equal"])
 
 
 def test_fixture_of_another_parameter_with_a_platforms_name(run: Run) -> None:
