@@ -92,7 +92,11 @@ class Comparison:
         }
         ours, theirs = _sort(self.baseline, shared), _sort(self.other, shared)
         for position, key in enumerate(dict.fromkeys((*ours, *theirs))):
-            self._compare_label(Calls(position, ours.get(key, []), theirs.get(key, [])))
+            one, two = ours.get(key, []), theirs.get(key, [])
+            if len(one) != len(two):
+                one = _collapse(one, self.baseline.platform)
+                two = _collapse(two, self.other.platform)
+            self._compare_label(Calls(position, one, two))
 
     def _compare_label(self, calls: Calls) -> None:
         self.labels[calls.first.label] = None
@@ -129,21 +133,31 @@ def _name(observation: Observation) -> CallKey:
 
 
 def _sort(member: Member, shared: set[CallKey]) -> dict[CallKey, list[Observation]]:
-    """Give a member's observations by label, identical ones in a row as one.
+    """Give a member's observations by label.
 
     A label that both sides have is its own counterpart; else the member's own names in it are
-    masked, since tests pass them as arguments. A loop that polls makes as many calls as it takes,
-    which says nothing.
+    masked, since tests pass them as arguments.
     """
     by_label: dict[CallKey, list[Observation]] = {}
     for observation in member.observations:
         key = _name(observation)
         if key not in shared:
             key = observation.kind, mask_own_names(observation.label, member.platform)
-        known = by_label.setdefault(key, [])
-        if not known or not _is_repeat(known[-1], observation, member.platform):
-            known.append(observation)
+        by_label.setdefault(key, []).append(observation)
     return by_label
+
+
+def _collapse(observations: list[Observation], platform: Platform) -> list[Observation]:
+    """Take identical calls in a row for one.
+
+    A loop that polls makes as many calls as it takes, which says nothing. Where both sides made
+    equally many there is nothing to collapse: calls with different input look alike here.
+    """
+    kept: list[Observation] = []
+    for observation in observations:
+        if not kept or not _is_repeat(kept[-1], observation, platform):
+            kept.append(observation)
+    return kept
 
 
 def _is_repeat(one: Observation, other: Observation, platform: Platform) -> bool:

@@ -275,8 +275,8 @@ def _read_form(name: str) -> tuple[str, ...]:
     parts = _PARTS.fullmatch(name)
     if parts is None or parts["arch"] == name:
         return ()
-    # config.guess says "pc" for x86 and "unknown" for all else.
-    vendor = "unknown" if parts["vendor"] == "pc" else parts["vendor"] or ""
+    # config.guess says "pc" for x86, "ibm" for s390x, and "unknown" for all else.
+    vendor = "unknown" if parts["vendor"] in ("pc", "ibm") else parts["vendor"] or ""
     return ("triple", vendor, parts["libc"] or "")
 
 

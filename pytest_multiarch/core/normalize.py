@@ -28,18 +28,22 @@ DEFAULTS: Mapping[str, str] = {
 }
 """What always holds, each with what it covers."""
 
+_CRLF = re.compile(r"\r+\n")
 _CONTROL = re.compile(
-    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: window titles, links
-    r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # DCS, SOS, PM, APC
+    r"\x1b\][^\x00-\x1f\x7f]*(?:\x07|\x1b\\)"  # OSC: window titles, links
+    r"|\x1b[PX^_][^\x00-\x1f\x7f]*\x1b\\"  # DCS, SOS, PM, APC
     r"|\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    r"|\x1b[ -/]*[0-~]"
+    r"|\x1b[ -/]*[0-OQ-WYZ\\`-~]"  # others, but not the start of one that never ends
 )
+# /etc/hosts names the address of a container that may have lost it by now.
+_OWN_ADDRESS = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?=[ \t]+<container>)")
 _PYTEST_FOLDER = re.compile(
     r"/[^\s:'\"]{0,200}?/pytest-of-[^/\s]+/pytest-\d+(?:/popen-gw\d+)?/[^/\s:'\"]+"
 )
 # Messages of QEMU's linux-user (syscall.c, signal.c, main.c), of jemalloc about QEMU, of Rosetta.
 _EMULATOR_LINE = re.compile(
-    r"^(?:qemu: [^\n]*|qemu-[a-z0-9_]+(?:-static)?: [^\n]*"
+    r"qemu: uncaught target signal \d+ \([^)\n]*\) - [^\n]*(?:\n|\Z)"  # also after a partial line
+    r"|^(?:qemu: [^\n]*|qemu-[a-z0-9_]+(?:-static)?: [^\n]*"
     r"|Unsupported syscall: \d+[^\n]*|Unsupported (?:ioctl|ancillary data|setsockopt)\b[^\n]*"
     r"|Unknown (?:host |target )?QEMU_\w+[^\n]*"
     r"|<jemalloc>: MADV_DONTNEED does not work[^\n]*"
@@ -272,7 +276,7 @@ def normalize_text(
     for patterns of the user's own.
     """
     text = _CONTROL.sub("", text) if "\x1b" in text else text
-    text = text.replace("\r\n", "\n")
+    text = _CRLF.sub("\n", text) if "\r\n" in text else text
     emulator_lines = 0
     if strips_emulator:
         text, emulator_lines = _EMULATOR_LINE.subn("", text)
@@ -307,7 +311,9 @@ def _leave_out(text: str, ignore: tuple[re.Pattern[str], ...]) -> str:
 def _strip_lines(text: str) -> str:
     if " \n" not in text and "\t\n" not in text and not text.endswith((" ", "\t")):
         return text
-    return "\n".join(line.rstrip(" \t") for line in text.split("\n"))
+    *lines, last = text.split("\n")
+    # What stood before a carriage return may leave it at the end of its line.
+    return "\n".join((*(line.rstrip(" \t\r") for line in lines), last.rstrip(" \t")))
 
 
 def mask_known(text: str, known: Mapping[str, str]) -> str:
@@ -319,4 +325,4 @@ def mask_known(text: str, known: Mapping[str, str]) -> str:
         return text
     longest_first = "|".join(map(re.escape, sorted(present, key=len, reverse=True)))
     pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{longest_first})(?![A-Za-z0-9])")
-    return pattern.sub(lambda match: known[match[0]], text)
+    return _OWN_ADDRESS.sub("<container-ip>", pattern.sub(lambda match: known[match[0]], text))

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.core.comparison import Comparison, Finding
 from pytest_multiarch.core.execution import ExecutionKind
 from pytest_multiarch.core.member import Member, Outcome, resolve_duplicates
+from pytest_multiarch.core.rules import Allowance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_multiarch.core.observation import Observation
     from pytest_multiarch.core.platform import Platform
-    from pytest_multiarch.core.rules import Allowance
 
 
 class VerdictKind(Enum):
@@ -233,7 +233,9 @@ def _excuse(
     differences: Iterable[Difference], comparisons: list[Comparison]
 ) -> tuple[tuple[Difference, ...], tuple[AllowedDifference, ...]]:
     """Take out what an allowance covers, platform by platform."""
-    allowances = {each.other.platform: each.allowances for each in comparisons}
+    allowances = {
+        each.other.platform: (*_excuse_xfail(each.other), *each.allowances) for each in comparisons
+    }
     left: list[Difference] = []
     allowed: list[AllowedDifference] = []
     for difference in differences:
@@ -254,6 +256,13 @@ def _excuse(
         if len(seen) > 1:
             left.append(replace(difference, seen=seen))
     return tuple(left), tuple(allowed)
+
+
+def _excuse_xfail(member: Member) -> tuple[Allowance, ...]:
+    """What a mark expects to fail may also differ: its reason is the reason."""
+    if member.outcome is not Outcome.XPASSED:
+        return ()
+    return (Allowance(reason=f"expected to fail: {member.reason}" if member.reason else "xfail"),)
 
 
 def _find_stale(

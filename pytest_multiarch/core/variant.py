@@ -35,6 +35,8 @@ class ResolvedVariant:
     @property
     def pin(self) -> str:
         """The image as a person would name it to get this variant, given its platform."""
-        if self.kind == "manifest" and not self.create_image.startswith("sha256:"):
-            return self.reference.pin(self.digest)
-        return self.reference.text
+        if self.kind != "manifest" or self.reference.is_local_id:
+            return self.reference.text
+        # The containerd store knows what was built there by the digest of its index alone.
+        is_in_store = self.create_image.startswith("sha256:")
+        return self.reference.pin(self.create_image if is_in_store else self.digest)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 READY_TIMEOUT_S = 60.0
 """How long a container may take to become ready, natively."""
 
-RUN_TIMEOUT_S = 60.0
+RUN_TIMEOUT_S = 120.0
 """How long one run or exec may take, natively."""
 
 EMULATION_STRETCH = 5.0

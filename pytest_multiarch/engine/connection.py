@@ -11,6 +11,7 @@ import contextlib
 import http.client
 import json
 import re
+import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -135,7 +136,7 @@ class Connection:
 
     def read_json_lines(self, response: urllib3.BaseHTTPResponse) -> Iterator[dict[str, Any]]:
         """Read a stream of JSON documents, one a line, and close it."""
-        with contextlib.closing(response), self.guard():
+        with hang_up(response), self.guard():
             for line in response:
                 if line.strip():
                     yield self._parse_line(line)
@@ -151,7 +152,7 @@ class Connection:
 
     def read_chunks(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         """Read a stream of bytes, and close it."""
-        with contextlib.closing(response), self.guard():
+        with hang_up(response), self.guard():
             yield from response.stream(64 * 1024)
 
     def hijack(
@@ -220,6 +221,24 @@ class _PooledConnection(urllib3.connection.HTTPConnection):
 
     def connect(self) -> None:
         self.sock = open_socket(self._endpoint)
+
+
+@contextlib.contextmanager
+def hang_up(response: urllib3.BaseHTTPResponse) -> Iterator[None]:
+    """Close a streamed answer at the end of the block, also in the middle of it.
+
+    A child that a test forked holds the same socket: closing ours alone would leave the engine
+    waiting for us to read on, with the container locked. An answer that was read to its end has
+    given its connection back to the pool.
+    """
+    try:
+        yield
+    finally:
+        sock = getattr(response.connection, "sock", None)
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        response.close()
 
 
 def is_timeout(error: BaseException) -> bool:

@@ -18,6 +18,7 @@ from pytest_multiarch.engine.connection import (
     STREAM_TIMEOUT_S,
     Connection,
     EngineRefusedError,
+    hang_up,
     is_timeout,
 )
 from pytest_multiarch.engine.containers import build_create_document, parse_state, read_path_stat
@@ -249,7 +250,7 @@ class DockerEngine:
                 params={"path": path},
                 is_stream=True,
             )
-        with contextlib.closing(response), self._connection.guard():
+        with hang_up(response), self._connection.guard():
             head = read_first_file(cast("BinaryIO", response), size=size)
         if head is None:
             raise ContainerError(f"{path} in the container is not a regular file")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import time
@@ -22,7 +21,12 @@ from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.ports import LocalImage
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.engine.archive import iterate_files
-from pytest_multiarch.engine.connection import STREAM_TIMEOUT_S, Connection, EngineRefusedError
+from pytest_multiarch.engine.connection import (
+    STREAM_TIMEOUT_S,
+    Connection,
+    EngineRefusedError,
+    hang_up,
+)
 from pytest_multiarch.engine.messages import explain_denied, explain_pull_failure
 from pytest_multiarch.engine.sessions import IMAGE_NAMES
 
@@ -129,7 +133,7 @@ class ImageStore:
         response = self._connection.request(
             "GET", f"/images/{_quote(image_id)}/get", timeout_s=STREAM_TIMEOUT_S, is_stream=True
         )
-        with contextlib.closing(response), self._connection.guard():
+        with hang_up(response), self._connection.guard():
             for name, size, content in iterate_files(cast("BinaryIO", response)):
                 digest = f"sha256:{name.removeprefix(_BLOB_FOLDER)}"
                 is_wanted = wanted is not None and digest in wanted

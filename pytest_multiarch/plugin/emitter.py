@@ -67,8 +67,9 @@ class Emitter:
         elif verdict.is_vacuous and settings.strict:
             from pytest_multiarch.reports.wording import describe_not_compared
 
-            text = describe_not_compared(verdict)
-            self._report(verdict.group, UNCOMPARED, text, text)
+            why = describe_not_compared(verdict).removeprefix(f"{verdict.group}: ")
+            cure = "run all its platforms in one session, or without --multiarch-strict"
+            self._report(verdict.group, UNCOMPARED, why, f"{why}\n{cure}")
             self._mark_failed(verdict)
         elif any(each.outcome.is_failure for each in verdict.members):
             self._mark_failed(verdict)

@@ -42,7 +42,11 @@ class Parametrizer:
             if not is_spread:
                 self._add_platforms(metafunc, declared)
         except UsageError as error:
-            _fail(metafunc.definition.nodeid, error)
+            problem = error
+        else:
+            return
+        # Raised out here, since pytest would show both errors of one that handles another.
+        _fail(metafunc.definition.nodeid, problem)
 
     def _add_platforms(self, metafunc: pytest.Metafunc, declared: PlatformsMark) -> None:
         node = metafunc.definition

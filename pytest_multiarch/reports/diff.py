@@ -129,7 +129,7 @@ def _count_equal(pairs: Iterable[tuple[T, T]], agree: Callable[[T, T], bool]) ->
 def _list_changes(a: list[str], b: list[str], ours: Side, theirs: Side) -> Iterator[str]:
     """Align the lines of a window, and show what changed with the equal ones between."""
     left, right = (
-        [mask_own_names(line[:2000], side.platform) for line in lines]
+        [mask_own_names(line, side.platform) for line in lines]
         for lines, side in ((a, ours), (b, theirs))
     )
     is_first = True

@@ -13,6 +13,8 @@ from pytest_multiarch.core.call import Call, FileToCopy, Output, RunResult, Timi
 from pytest_multiarch.core.errors import (
     ContainerError,
     DeadlineError,
+    EngineError,
+    EngineGoneError,
     MultiarchError,
     ProgramNotFoundError,
 )
@@ -299,7 +301,12 @@ def execute(
         raise _explain_deadline(call.argv, limit_s, call, execution, log) from None
     finally:
         attachment.close()
-    exit_code = _read_exit_code(node, exec_id, call, out)
+    try:
+        exit_code = _read_exit_code(node, exec_id, call, out)
+    except (ContainerError, EngineError) as error:
+        if isinstance(error, EngineGoneError):
+            raise
+        raise _explain_refused(node, container_id, variant, error) from None
     ended = time.perf_counter()
     result = RunResult(
         exit_code=exit_code,
@@ -335,7 +342,7 @@ def _check_exec(
 
 
 def _explain_refused(
-    node: Node, container_id: str, variant: ResolvedVariant, error: ContainerError
+    node: Node, container_id: str, variant: ResolvedVariant, error: MultiarchError
 ) -> MultiarchError:
     """An engine that refuses an exec says `not running`; the container's last words say why."""
     try:

@@ -48,8 +48,20 @@ def test_a_missing_newline_at_the_end_stays_a_difference() -> None:
     assert normalize("x\n") != normalize("x")
 
 
-def test_an_escape_that_never_ends_takes_no_more_than_its_own_text() -> None:
-    assert normalize("a\x1b]0;never ended\x1b[0mb") == "ab"
+def test_an_escape_that_never_ends_swallows_nothing() -> None:
+    assert normalize("a\x1b]0;never ended\nresult 1\n") == "a\x1b]0;never ended\nresult 1\n"
+    assert normalize("\x1bPdata 1\n") != normalize("\x1bPdata 2\n")
+
+
+def test_the_emulator_may_speak_in_the_middle_of_a_line() -> None:
+    crash = "partialqemu: uncaught target signal 11 (Segmentation fault) - core dumped\n"
+    assert normalize_text(crash, known={}, strips_emulator=True).text == "partial"
+
+
+def test_the_address_beside_a_containers_own_name_is_its_own() -> None:
+    text = "10.210.0.3\t0123456789ab\n10.1.1.1\tdatabase\n"
+    known = {"0123456789ab": "<container>"}
+    assert normalize(text, known=known) == "<container-ip>\t<container>\n10.1.1.1\tdatabase\n"
 
 
 def test_known_strings_are_replaced_as_whole_words() -> None:

@@ -281,10 +281,28 @@ def test_two_comparable_members_of_three_are_compared() -> None:
     declared = (AMD64, ARM64, S390X)
     members = [
         make_member(AMD64, *runs("1"), declared=declared),
-        make_member(ARM64, *runs("2", platform=ARM64), outcome="xpassed", declared=declared),
+        make_member(ARM64, *runs("2", platform=ARM64), declared=declared),
         make_member(S390X, outcome="skipped", declared=declared),
     ]
     assert compare_group(members).kind is VerdictKind.DIVERGED
+
+
+def test_a_member_expected_to_fail_may_also_differ() -> None:
+    members = [
+        make_member(AMD64, *runs("1")),
+        make_member(ARM64, *runs("2", platform=ARM64), outcome="xpassed", reason="known char"),
+    ]
+    verdict = compare_group(members)
+    assert verdict.kind is VerdictKind.EQUAL
+    assert [each.allowance.reason for each in verdict.allowed] == ["expected to fail: known char"]
+
+
+def test_equally_many_calls_are_compared_one_to_one() -> None:
+    """Calls with other input on stdin look alike, and are no repeats."""
+    verdict = compare_group(
+        [make_member(AMD64, *runs("x", "x", "y")), make_member(ARM64, *runs("x", "y", "y"))]
+    )
+    assert [(each.part, each.number) for each in verdict.differences] == [("stdout", 2)]
 
 
 def test_platforms_that_were_not_selected_are_known() -> None:
