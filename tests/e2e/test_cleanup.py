@@ -209,3 +209,35 @@ def test_failed_start(suite: Suite, images: Mapping[str, str]) -> None:
     assert "1 passed, 3 errors" in finished.output
     assert suite.list_left_behind() == []
     assert suite.list_watchdogs() == []
+
+
+def test_a_forked_child_holds_nobody_up(suite: Suite, images: Mapping[str, str]) -> None:
+    """A child inherits the sockets to the engine: an answer given up half-way must end for it too.
+
+    Else the engine keeps the first platform's container locked, and the next platform waits.
+    """
+    suite.write(
+        "test_it.py",
+        f"""
+        import os, pathlib, time
+        import pytest
+
+        pytestmark = [
+            pytest.mark.image("{images["sample"]}"),
+            pytest.mark.platforms("linux/amd64", "linux/arm64"),
+        ]
+
+        def test_forks(variant):
+            variant.run("app", "--version")
+            if variant.platform.architecture == "amd64" and os.fork() == 0:
+                pathlib.Path("child").write_text(str(os.getpid()))
+                time.sleep(120)
+                os._exit(0)
+        """,
+    )
+    process = suite.start()
+    try:
+        assert suite.finish(process, timeout_s=60).exit_code == 0
+        assert suite.list_left_behind() == []
+    finally:
+        os.kill(int((suite.folder / "child").read_text()), signal.SIGKILL)
