@@ -53,6 +53,11 @@ class Finished:
         return {name: case.status for name, case in self.cases.items()}
 
 
+def _heed_interrupts() -> None:
+    """A shell starts background jobs, and so all that they start, with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Suite:
     """A folder with tests, and an engine to run them on."""
 
@@ -79,7 +84,7 @@ class Suite:
         with (self.folder / "output").open("w") as output:
             return subprocess.Popen(
                 [*command, *arguments], cwd=self.folder, env=self.environ, text=True,
-                stdout=output, stderr=subprocess.STDOUT,
+                stdout=output, stderr=subprocess.STDOUT, preexec_fn=_heed_interrupts,
             )  # fmt: skip
 
     def run(self, *arguments: str, timeout_s: float = 180.0) -> Finished:
