@@ -152,16 +152,20 @@ def make_observation(
 
     def observe(output: Output, *, strips_emulator: bool) -> ObservedStream:
         if not output.is_whole:
-            return observe_beginning(output)
+            return observe_beginning(output, mask=lambda text: mask_known(text, known))
+        text = decode_output(output.head)
         normalized = normalize_text(
-            decode_output(output.head),
+            text,
             known=known,
             ignore=ignore,
             normalizers=normalizers,
             strips_emulator=strips_emulator,
         )
         lines = normalized.emulator_lines
-        return observe_stream(output, normalized.text, result.platform, emulator_lines=lines)
+        raw = mask_known(text, known)  # values of environment variables are among the known
+        return observe_stream(
+            output, normalized.text, result.platform, raw=raw, emulator_lines=lines
+        )
 
     return Observation(
         label=label or make_label(kind, result.command, known=known),

@@ -18,7 +18,7 @@ from pytest_multiarch.core.names import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pytest_multiarch.core.call import Output
     from pytest_multiarch.core.platform import Platform
@@ -173,10 +173,18 @@ def encode_output(text: str) -> bytes:
 
 
 def observe_stream(
-    output: Output, normalized: str, platform: Platform, *, emulator_lines: int = 0
+    output: Output,
+    normalized: str,
+    platform: Platform,
+    *,
+    raw: str | None = None,
+    emulator_lines: int = 0,
 ) -> ObservedStream:
-    """Take down a whole output and its normalized text, printed on a platform."""
-    raw = decode_output(output.head)
+    """Take down a whole output and its normalized text, printed on a platform.
+
+    `raw` is the text to show of the output itself, if it holds what must not be shown.
+    """
+    raw = decode_output(output.head) if raw is None else raw
     skeleton, names = _take_apart(normalized, platform)
     return ObservedStream(
         size=output.size,
@@ -197,15 +205,15 @@ def _take_apart(text: str, platform: Platform) -> tuple[str, tuple[str, ...] | N
     return split.skeleton, split.names
 
 
-def observe_beginning(output: Output) -> ObservedStream:
-    """Take down an output of which only the first bytes were kept."""
+def observe_beginning(output: Output, *, mask: Callable[[str], str] = str) -> ObservedStream:
+    """Take down an output of which only the first bytes were kept; `mask` hides what must be."""
     head = output.head[:END_LIMIT]
     return ObservedStream(
         size=output.size,
         sha256=output.sha256,
         skeleton_sha256=output.sha256,
         is_whole=False,
-        excerpt=Excerpt(decode_output(head), output.size - len(head)),
+        excerpt=Excerpt(mask(decode_output(head)), output.size - len(head)),
     )
 
 

@@ -96,7 +96,7 @@ def run_once(
     )
     result = _make_result(call, variant, execution, ended, timings, wall_s=removed - begun)
     _refuse_exec_format(result)
-    return result, name_known(ended.state)
+    return result, name_known(ended.state) | name_values(call.env)
 
 
 def prepare(node: Node, container_id: str, variant: ResolvedVariant, call: Call) -> None:
@@ -262,6 +262,15 @@ def name_known(state: ContainerState) -> dict[str, str]:
     if state.ip_address:
         known[state.ip_address] = "<container-ip>"
     return known
+
+
+_SHORTEST_SECRET = 6
+
+
+def name_values(env: Mapping[str, str]) -> dict[str, str]:
+    """Give the values of environment variables that a test passed, to be masked: they may be
+    secrets. Shorter ones are words and numbers, and would mask what is none."""
+    return {value: f"<{name}>" for name, value in env.items() if len(value) >= _SHORTEST_SECRET}
 
 
 def execute(

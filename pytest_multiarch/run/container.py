@@ -32,6 +32,7 @@ from pytest_multiarch.run.calls import (
     Recorder,
     execute,
     name_known,
+    name_values,
 )
 from pytest_multiarch.run.explain import explain_ended, quote_log
 from pytest_multiarch.run.started import ContainerSettings, StartedContainer
@@ -139,7 +140,7 @@ class Container:
                     result=result,
                     variant=self.variant,
                     label=label,
-                    known=self._name_known(),
+                    known=self._name_known() | name_values(call.env),
                     is_observed=observe,
                     history=history if self._is_shared else "",
                 )
@@ -159,7 +160,7 @@ class Container:
         known = name_known(self._started.state)
         for host, port in self._started.state.ports.values():
             known[f"{host}:{port}"] = "<address>"
-        return known
+        return known | name_values(self._started.settings.call.env)
 
     def wait_until(self, condition: object, *, timeout: float | None = None) -> None:
         """Poll until a condition holds; nothing it does is observed.
