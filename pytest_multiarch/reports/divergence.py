@@ -307,10 +307,21 @@ def _repeat_by_hand(differences: tuple[Difference, ...]) -> list[str]:
             if seen is not None and seen.command is not None
         ]
         if lines:
-            is_exec = difference.kind == "exec"
-            note = " (in a fresh container; the test's was running)" if is_exec else ""
-            return [f"by hand{note}:", *lines, ""]
+            notes = "; ".join(_list_omissions(difference))
+            return [f"by hand ({notes}):" if notes else "by hand:", *lines, ""]
     return []
+
+
+def _list_omissions(difference: Difference) -> Iterator[str]:
+    """Say what a command by hand lacks of the call."""
+    if difference.kind == "exec":
+        yield "in a fresh container; the test's was running"
+    commands = [each.command for each in difference.seen.values() if each and each.command]
+    if any(each.files for each in commands):
+        files = dict.fromkeys(file for each in commands for file in each.files)
+        yield f"the test also put in {clean(', '.join(files))}"
+    if any(each.has_stdin for each in commands):
+        yield "the test also gave stdin"
 
 
 def _write_command(platform: Platform, command: CallSummary, observation: Observation) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_multiarch.core.call import CallSummary
 from pytest_multiarch.core.member import VariantIdentity
 from pytest_multiarch.core.observation import Observation
 from pytest_multiarch.core.parity import Verdict, VerdictKind, compare_group
@@ -282,3 +284,10 @@ def test_ids_can_be_made_to_fit_where_the_reader_is() -> None:
 @pytest.mark.parametrize("code", [1, 127, 129])
 def test_other_exit_codes_are_plain(code: int) -> None:
     assert f"+ {code}" in render(run("", exit_code=0), run("", ARM64, exit_code=code))
+
+
+def test_a_command_by_hand_says_what_it_lacks() -> None:
+    command = CallSummary(argv=("app",), files=("/etc/app.conf",), has_stdin=True)
+    ours, theirs = run("1\n"), run("2\n", ARM64)
+    lines = render(replace(ours, command=command), replace(theirs, command=command))
+    assert "by hand (the test also put in /etc/app.conf; the test also gave stdin):" in lines
