@@ -133,14 +133,28 @@ def explain_create_failure(
         )
     if status == 404 and _NOT_FOUND.search(text):
         return explain_not_found(text, reference=reference)
-    return ContainerError(f"a container of {reference} could not be created: {text}")
+    what = f"a container of {reference} could not be created: {text}"
+    return ContainerError(what, cure=_find_setting_cure(text))
+
+
+# What an engine says of a wrong setting, and what to do about it.
+_SETTING_CURES = (
+    (r"unable to find (?:user|group)", "name one that the image has, or numbers: user='1000:1000'"),
+    (r"network \S+ not found", "make it with docker network create, or leave network= out"),
+    (r"needs to be an absolute path", "workdir= starts with a slash"),
+)
+
+
+def _find_setting_cure(text: str) -> str:
+    return next((cure for pattern, cure in _SETTING_CURES if re.search(pattern, text)), "")
 
 
 def explain_start_failure(text: str) -> ContainerError:
     """Turn a runtime's refusal to start a program into an error of the right kind."""
     found = _PROGRAM.search(text)
     if found is None:
-        return ContainerError(f"the container could not be started: {text}")
+        what = f"the container could not be started: {text}"
+        return ContainerError(what, cure=_find_setting_cure(text))
     program = found.group("runc") or found.group("crun") or ""
     return explain_missing_program(program, why=_describe_program(found))
 
