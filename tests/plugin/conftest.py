@@ -58,3 +58,10 @@ def run_fake(run: Run) -> Run:
         return run(source, "-p", "fake_session", *options, head=head)
 
     return run_suite
+
+
+@pytest.fixture(autouse=True)
+def _off_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On CI pytest shows whole messages in its short summary, and wider lines."""
+    for name in ("CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
