@@ -76,7 +76,7 @@ def run_once(
         DeadlineError: it did not end in time; it is killed and removed.
     """
     begun = time.perf_counter()
-    container_id = node.create(_specify(variant, call))
+    container_id = node.create(specify(variant, call))
     created = time.perf_counter()
     try:
         prepare(node, container_id, variant, call)
@@ -144,7 +144,8 @@ class _Ended:
     state: ContainerState
 
 
-def _specify(variant: ResolvedVariant, call: Call) -> ContainerSpec:
+def specify(variant: ResolvedVariant, call: Call, *, ports: tuple[int, ...] = ()) -> ContainerSpec:
+    """Say what to create so that a variant makes a call in a container of its own."""
     return ContainerSpec(
         image=variant.create_image,
         platform=variant.create_platform,
@@ -155,6 +156,7 @@ def _specify(variant: ResolvedVariant, call: Call) -> ContainerSpec:
         workdir=call.workdir,
         network=call.network,
         init=call.init,
+        ports=ports,
         has_stdin=call.stdin is not None,
     )
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.call import Call, FileToCopy
-from pytest_multiarch.core.ports import ContainerSpec, ContainerState
 from pytest_multiarch.core.wait import (
     READY_TIMEOUT_S,
     HealthWait,
@@ -18,12 +17,13 @@ from pytest_multiarch.core.wait import (
     Wait,
     stretch_deadline,
 )
-from pytest_multiarch.run.calls import digest_files, prepare
+from pytest_multiarch.run.calls import digest_files, prepare, specify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_multiarch.core.execution import Execution
+    from pytest_multiarch.core.ports import ContainerState
     from pytest_multiarch.core.variant import ResolvedVariant
     from pytest_multiarch.run.node import Node
 
@@ -67,19 +67,7 @@ class StartedContainer:
             WrongArchitectureError, ProgramNotFoundError, ContainerError: and nothing is left.
         """
         call = self.settings.call
-        spec = ContainerSpec(
-            image=self.variant.create_image,
-            platform=self.variant.create_platform,
-            argv=call.argv,
-            entrypoint=call.entrypoint,
-            env=call.env,
-            user=call.user,
-            workdir=call.workdir,
-            network=call.network,
-            init=call.init,
-            ports=self.settings.ports,
-        )
-        self.id = self.node.create(spec)
+        self.id = self.node.create(specify(self.variant, call, ports=self.settings.ports))
         try:
             prepare(self.node, self.id, self.variant, call)
             self.files = digest_files(call.files)
