@@ -1,0 +1,1 @@
+"""The `pytest-multiarch` command: wires things, decides nothing."""
