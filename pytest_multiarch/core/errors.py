@@ -14,7 +14,8 @@ MultiarchError
 │   ├── ProgramNotFoundError    its program is not there
 │   └── NotReadyError           it never became ready
 ├── DeadlineError           a wait ran out of time
-└── OutputTooLargeError     more output than is kept was asked for
+├── OutputTooLargeError     more output than is kept was asked for
+└── RecordError             a record cannot be read, or records do not belong together
 """
 
 from __future__ import annotations
@@ -106,3 +107,7 @@ class DeadlineError(MultiarchError):
 
 class OutputTooLargeError(MultiarchError):
     """More output was asked for than is kept in memory."""
+
+
+class RecordError(MultiarchError):
+    """A record cannot be read or written, or records do not belong together."""

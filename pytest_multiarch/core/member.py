@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from pytest_multiarch.core.execution import Execution
+from pytest_multiarch.core.execution import Execution, ExecutionKind
 from pytest_multiarch.core.observation import Observation
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.rules import ParityRules
+from pytest_multiarch.core.written import WrittenObservations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+_parse_platform = lru_cache(maxsize=1024)(Platform.parse)
 
 
 class Outcome(Enum):
@@ -37,16 +43,25 @@ class Outcome(Enum):
     def is_failure(self) -> bool:
         return self in (Outcome.FAILED, Outcome.ERROR, Outcome.CRASHED)
 
+    @property
+    def has_run(self) -> bool:
+        """Whether anything of the test was tried."""
+        return self not in (Outcome.SKIPPED, Outcome.NOT_RUN)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantIdentity:
-    """Which image a member ran."""
+    """Which image a member ran.
+
+    `index` is the digest of the index that it was found by, empty where there was none.
+    """
 
     reference: str
     kind: str
     digest: str
     config_digest: str
     pin: str
+    index: str = ""
 
     def to_mapping(self) -> dict[str, str]:
         """Give the JSON form."""
@@ -77,13 +92,56 @@ class Member:
     execution: Execution | None = None
     variant: VariantIdentity | None = None
     rules: ParityRules = field(default_factory=ParityRules)
-    observations: tuple[Observation, ...] = ()
+    observations: Sequence[Observation] = ()
     started_at_s: float = 0.0
     duration_s: float = 0.0
     inside_s: float = 0.0
 
+    @property
+    def is_emulated(self) -> bool:
+        return self.execution is not None and self.execution.is_emulated
+
+    @property
+    def is_native(self) -> bool:
+        return self.execution is not None and self.execution.kind is ExecutionKind.NATIVE
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What is equal for members that observed the same; None says nothing."""
+        seen = self.observations
+        return seen.fingerprint if isinstance(seen, WrittenObservations) else None
+
+    @property
+    def emulator_lines(self) -> int:
+        """How many lines of the emulator's own were left out of its outputs."""
+        if isinstance(self.observations, WrittenObservations):
+            return self.observations.emulator_lines
+        return sum(stream.emulator_lines for each in self.observations for stream in each.streams)
+
+    def read_observations(self) -> Member:
+        """Give the member with its observations read."""
+        return replace(self, observations=tuple(self.observations))
+
+    def forget_observations(self) -> Member:
+        """Give what a summary says of the member: outputs can be large, and members many."""
+        seen = self.observations
+        written = seen if isinstance(seen, WrittenObservations) else WrittenObservations.write(seen)
+        return replace(self, observations=written.forget())
+
+    def to_json(self) -> str:
+        """Give the JSON form as a line of text."""
+        seen = self.observations
+        written = seen if isinstance(seen, WrittenObservations) else WrittenObservations.write(seen)
+        return f'{_ENCODE(self._describe())[:-1]},"observations":{written.text}}}'
+
     def to_mapping(self) -> dict[str, Any]:
         """Give the JSON form."""
+        return {
+            **self._describe(),
+            "observations": [each.to_mapping() for each in self.observations],
+        }
+
+    def _describe(self) -> dict[str, Any]:
         return {
             "group": self.group,
             "platform": str(self.platform),
@@ -100,7 +158,6 @@ class Member:
             "execution": self.execution.to_mapping() if self.execution else None,
             "variant": self.variant.to_mapping() if self.variant else None,
             "rules": self.rules.to_mapping(),
-            "observations": [each.to_mapping() for each in self.observations],
             "started_at_s": self.started_at_s,
             "duration_s": self.duration_s,
             "inside_s": self.inside_s,
@@ -108,47 +165,62 @@ class Member:
 
     @classmethod
     def from_mapping(cls, document: Mapping[str, Any]) -> Member:
-        """Read what `to_mapping` gave; what is left out is at its default."""
+        """Read what `to_mapping` gave; what is left out is at its default.
+
+        `observations` may also be given as they are kept.
+        """
         fields = dict(document)
-        texts = (fields["platform"], *fields["declared"], *fields["selected"])
-        platforms = {text: Platform.parse(text) for text in dict.fromkeys(texts)}
-        fields["platform"] = platforms[fields["platform"]]
-        fields["declared"] = tuple(platforms[text] for text in fields["declared"])
-        fields["selected"] = tuple(platforms[text] for text in fields["selected"])
+        fields["platform"] = _parse_platform(fields["platform"])
+        fields["declared"] = tuple(map(_parse_platform, fields["declared"]))
+        fields["selected"] = tuple(map(_parse_platform, fields["selected"]))
         baseline = fields.get("baseline")
-        fields["baseline"] = Platform.parse(baseline) if baseline else None
+        fields["baseline"] = _parse_platform(baseline) if baseline else None
         fields["outcome"] = Outcome(fields.get("outcome", "not-run"))
         execution, variant = fields.get("execution"), fields.get("variant")
         fields["execution"] = Execution.from_mapping(execution) if execution else None
         fields["variant"] = VariantIdentity(**variant) if variant else None
         fields["rules"] = ParityRules.from_mapping(fields.get("rules") or {})
-        observations = fields.get("observations") or ()
-        fields["observations"] = tuple(map(Observation.from_mapping, observations))
+        seen = fields.get("observations") or ()
+        if not isinstance(seen, WrittenObservations):
+            fields["observations"] = tuple(map(Observation.from_mapping, seen))
         return cls(**fields)
 
 
 def resolve_duplicates(members: Iterable[Member]) -> tuple[Member, ...]:
-    """Keep one member of each group and platform: the last attempt, then the latest start, then
-    the greatest run id.
+    """Keep of each group and platform the last member that ran emulated, and the last other one.
 
-    The order in which members are given says nothing, so that merging is commutative.
+    What ran comes before what did not; then the later start counts, the later attempt, the
+    greater run id. The order in which members are given says nothing, and keeping what was kept
+    changes nothing: so merging is commutative, associative and idempotent.
     """
-    best: dict[tuple[str, Platform], Member] = {}
+    best: dict[tuple[str, Platform, bool], Member] = {}
     for member in members:
-        key = member.group, member.platform
+        key = member.group, member.platform, member.is_emulated
         if key not in best or _comes_after(member, best[key]):
             best[key] = member
     return tuple(best[key] for key in sorted(best))
 
 
+def choose_members(members: Iterable[Member]) -> tuple[Member, ...]:
+    """Choose one member for each platform of a group, its duplicates resolved.
+
+    Where a platform ran natively, that is the truth about the image.
+    """
+    chosen: dict[Platform, Member] = {}
+    for member in members:
+        other = chosen.get(member.platform)
+        if other is None or _rank(member) > _rank(other):
+            chosen[member.platform] = member
+    return tuple(chosen.values())
+
+
+def _rank(member: Member) -> tuple[bool, bool]:
+    return member.outcome.has_run, not member.is_emulated
+
+
 def _comes_after(one: Member, other: Member) -> bool:
     ours, theirs = (
-        (each.attempt, each.started_at_s, each.run, each.worker, each.node) for each in (one, other)
+        (m.outcome.has_run, m.started_at_s, m.attempt, m.run, m.worker, m.node)
+        for m in (one, other)
     )
-    if ours != theirs or one == other:
-        return ours > theirs
-    return _write(one) > _write(other)
-
-
-def _write(member: Member) -> str:
-    return json.dumps(member.to_mapping(), sort_keys=True)
+    return ours > theirs if ours != theirs else one.to_json() > other.to_json()

@@ -7,8 +7,12 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.comparison import Comparison, Finding
-from pytest_multiarch.core.execution import ExecutionKind
-from pytest_multiarch.core.member import Member, Outcome, resolve_duplicates
+from pytest_multiarch.core.member import (
+    Member,
+    Outcome,
+    choose_members,
+    resolve_duplicates,
+)
 from pytest_multiarch.core.rules import Allowance
 
 if TYPE_CHECKING:
@@ -61,6 +65,11 @@ class Difference:
     def others(self) -> tuple[Platform, ...]:
         """The platforms that differ from the baseline."""
         return tuple(self.seen)[1:]
+
+    def shrink(self) -> Difference:
+        """Keep no excerpts of what was seen."""
+        seen = {platform: each and each.shrink(0) for platform, each in self.seen.items()}
+        return replace(self, seen=seen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +148,10 @@ def compare_group(members: Iterable[Member]) -> Verdict:
     """Compare the members of one group, given in any order, at least one.
 
     Only members whose body ran to its end are compared; with fewer than two of them, nothing is,
-    and the verdict says so. A member that failed where another passed is a failure already.
+    and the verdict says so. A member that failed where another passed is a failure already. A
+    platform that ran natively and emulated is judged by its native run.
     """
-    known = _order(resolve_duplicates(members))
+    known = _order(choose_members(resolve_duplicates(members)))
     comparable = [each for each in known if each.outcome.is_comparable]
     if len(comparable) >= 2:
         verdict = _compare(known, comparable)
@@ -176,7 +186,7 @@ def choose_baseline(members: Iterable[Member]) -> Member:
         if member.platform == member.baseline:
             return member
     for member in candidates:
-        if member.execution is not None and member.execution.kind is ExecutionKind.NATIVE:
+        if member.is_native:
             return member
     return candidates[0]
 

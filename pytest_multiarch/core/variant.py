@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from pytest_multiarch.core.index import ImageConfig
+    from pytest_multiarch.core.index import ImageConfig, ImageIndex
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.reference import ImageReference
 
@@ -20,7 +20,8 @@ class ResolvedVariant:
     `digest` is of `kind`: the manifest's where there is one, else the config's. `config_digest`
     is comparable between image stores; it is empty where only an export of a whole image that was
     built locally would tell it. `create_image` and
-    `create_platform` make an engine create from exactly this variant.
+    `create_platform` make an engine create from exactly this variant. `index` is what it was
+    found by, None where the name stood for a single image.
     """
 
     reference: ImageReference
@@ -31,6 +32,7 @@ class ResolvedVariant:
     config: ImageConfig
     create_image: str
     create_platform: Platform | None
+    index: ImageIndex | None = None
 
     @property
     def pin(self) -> str:

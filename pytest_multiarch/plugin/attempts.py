@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.execution import Execution
 from pytest_multiarch.core.member import Member, Outcome, VariantIdentity
-from pytest_multiarch.core.observation import Observation
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.rules import ParityRules
+from pytest_multiarch.core.written import WrittenObservations
 from pytest_multiarch.plugin.reports import (
     is_crash,
     is_intermediate,
@@ -20,7 +21,11 @@ from pytest_multiarch.plugin.reports import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytest
+
+    from pytest_multiarch.core.observation import Observation
 
 
 _DEFAULT_RULES = ParityRules()
@@ -43,6 +48,7 @@ class Attempts:
     node_id: str
     own: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
+    observations: Sequence[Observation] = ()
     count: int = 0
     outcome: Outcome = Outcome.NOT_RUN
     reason: str = ""
@@ -52,10 +58,16 @@ class Attempts:
 
     def begin(self, own: dict[str, Any]) -> None:
         """Start over: of several attempts the last one counts."""
-        self.own, self.results = own, {}
+        self.own, self.results, self.observations = own, {}, ()
         self.count += 1
         self.outcome, self.reason, self.duration_s = Outcome.NOT_RUN, "", 0.0
         self.is_retried = self.is_done = False
+
+    def take_results(self, text: str) -> None:
+        """Note what the test says of itself once it ran."""
+        results, _, observations = text.partition("\n")
+        self.results = json.loads(results)
+        self.observations = WrittenObservations(observations) if observations else ()
 
     def take_in(self, report: pytest.TestReport) -> None:
         """Note what a report says of the outcome."""
@@ -100,7 +112,7 @@ class Attempts:
             execution=Execution.from_mapping(execution) if execution else None,
             variant=VariantIdentity(**variant) if variant else None,
             rules=ParityRules.from_mapping(rules) if rules else _DEFAULT_RULES,
-            observations=tuple(map(Observation.from_mapping, self.results.get("observations", ()))),
+            observations=self.observations,
             started_at_s=self.own.get("started_at_s", 0.0),
             duration_s=self.duration_s,
             inside_s=self.results.get("inside_s", 0.0),

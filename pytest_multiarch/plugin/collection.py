@@ -65,10 +65,14 @@ class Collection:
         if dropped:
             items[:] = [item for item in items if is_selected(item, self._state)]
             config.hook.pytest_deselected(items=dropped)
+        if config.getoption("--multiarch-record"):
+            self._state.collected = dropped
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note which members are left to run, once everybody has deselected."""
+        if self._state.collected or session.config.getoption("--multiarch-record"):
+            self._note_collected(session)
         for item in session.items:
             membership = item.stash.get(MEMBERSHIP, None)
             if membership is not None:
@@ -81,6 +85,20 @@ class Collection:
             from pytest_multiarch.plugin.tracking import Tracker
 
             manager.register(Tracker(self._state), "multiarch-tracker")
+        path = session.config.getoption("--multiarch-collected")
+        if path and not self._state.worker:
+            from pytest_multiarch.plugin.listing import write_collected
+
+            write_collected(session, self._state.declared, path)
+
+    def _note_collected(self, session: pytest.Session) -> None:
+        """Keep our tests for the record: those that will run, and those of which the platform is
+        not selected, unless `-k` or `-m` leaves them out anyway."""
+        dropped = self._state.collected
+        marks = session.config.pluginmanager.get_plugin("mark")
+        if dropped and marks is not None:
+            marks.pytest_collection_modifyitems(items=dropped, config=session.config)
+        self._state.collected = [*filter(_is_ours, session.items), *dropped]
 
 
 def _is_ours(item: pytest.Item) -> bool:

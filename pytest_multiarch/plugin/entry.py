@@ -30,7 +30,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse wrong settings, and register what collects and judges."""
-    from pytest_multiarch.plugin import fixtures
+    from pytest_multiarch.plugin import builtin, fixtures
     from pytest_multiarch.plugin.collection import Collection
     from pytest_multiarch.plugin.judge import Judge
 
@@ -44,10 +44,23 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     state.check_settings()
     manager = config.pluginmanager
+    manager.register(builtin, "multiarch-builtin")
     manager.register(fixtures, "multiarch-fixtures")
     manager.register(Collection(state), "multiarch-collection")
-    if not worker:
-        manager.register(Judge(state, config), "multiarch-judge")
+    record = config.getoption("--multiarch-record")
+    if worker:
+        if record:
+            from pytest_multiarch.plugin.recording import WorkerRecording
+
+            manager.register(WorkerRecording(state, config), "multiarch-recording")
+        return
+    recording = None
+    if record and not config.option.collectonly:
+        from pytest_multiarch.plugin.recording import start_recording
+
+        recording = start_recording(state, config, record)
+        manager.register(recording, "multiarch-recording")
+    manager.register(Judge(state, config, recording), "multiarch-judge")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.settings import ImageEntry
     from pytest_multiarch.plugin.groups import PlatformParam
     from pytest_multiarch.plugin.tracking import ParityChecker
     from pytest_multiarch.run.container import Container
@@ -28,6 +29,12 @@ def _multiarch_platform(request: pytest.FixtureRequest) -> PlatformParam:
 
         opening.refuse_late_request()
     return param
+
+
+@pytest.fixture(scope="session")
+def _multiarch_configured_image(request: pytest.FixtureRequest) -> ImageEntry | None:
+    entry: ImageEntry | None = getattr(request, "param", None)
+    return entry
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +93,9 @@ def shared_variant(multiarch_shared_variant: Variant) -> Variant:
 
 @pytest.fixture
 def multiarch_variants(
-    request: pytest.FixtureRequest, multiarch_image: str | None
+    request: pytest.FixtureRequest,
+    _multiarch_configured_image: ImageEntry | None,
+    multiarch_image: str | None,
 ) -> Mapping[Platform, Variant]:
     """All platforms of the test at once: a mapping from platform to variant.
 

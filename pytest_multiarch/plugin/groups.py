@@ -6,12 +6,13 @@ import operator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.plugin.state import MEMBERSHIP, PARAM, SPREAD, PluginState
+from pytest_multiarch.plugin.state import IMAGE_PARAM, MEMBERSHIP, PARAM, SPREAD, PluginState
 
 if TYPE_CHECKING:
     import pytest
 
     from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.settings import ImageEntry
     from pytest_multiarch.plugin.marks import Declarations
 
 
@@ -26,6 +27,7 @@ class PlatformParam:
     platform: Platform
     image: str = ""
     image_fixture: str = ""
+    entry: ImageEntry | None = None
 
     def __repr__(self) -> str:
         return str(self.platform)
@@ -101,13 +103,28 @@ def name_group(item: pytest.Item, platform: Platform) -> str:
 
 
 def is_selected(item: pytest.Item, state: PluginState) -> bool:
-    """Whether the command line selects a test's platform, or one of them if it has all at once."""
-    selected = state.settings.selected
+    """Whether the command line selects a test: its image, and its platform or one of them."""
+    settings = state.settings
+    entry = find_entry(item)
+    if settings.selected_images and entry and entry.name not in settings.selected_images:
+        return False
     membership = item.stash.get(MEMBERSHIP, None)
-    if not selected:
+    if not settings.selected:
         return True
     if membership is not None:
-        return membership.platform in selected
+        return membership.platform in settings.selected
     return SPREAD not in getattr(item, "fixturenames", ()) or bool(
         state.declared.select_platforms(item)
     )
+
+
+def find_entry(item: pytest.Item) -> ImageEntry | None:
+    """Give the configured image that a test was parametrized by, if it was."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is None:
+        return None
+    param = callspec.params.get(PARAM)
+    if isinstance(param, PlatformParam):
+        return param.entry
+    entry: ImageEntry | None = callspec.params.get(IMAGE_PARAM)
+    return entry

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from pytest_multiarch.core.rules import Allowance
 
 
 @pytest.hookspec()
@@ -16,10 +18,42 @@ def pytest_multiarch_normalizers(  # type: ignore[empty-body]
 ) -> Mapping[str, Callable[[str], str]]:
     """Give normalizers by name, for `parity(normalize=[...])` and the configuration.
 
-    Called once in each process that runs tests, before the first test. A normalizer takes the text
-    of an output (undecodable bytes as lone surrogates) and returns it with what may differ
-    replaced; it must do the same on every machine.
+    Called in each process that runs tests, before the first test. A normalizer takes the text of
+    an output (undecodable bytes as lone surrogates) and returns it with what may differ replaced;
+    it must do the same on every machine. A name of the built-in ones replaces that one.
 
         def pytest_multiarch_normalizers(config):
             return {"build-number": lambda text: re.sub(r"build \\d+", "build <n>", text)}
+    """
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_multiarch_resolve_image(
+    config: pytest.Config, item: pytest.Item | None, reference: str
+) -> str | None:
+    """Give the image that runs where `reference` is named; None leaves it to others.
+
+    Called when a variant is opened, never while tests are collected. `reference` is that of the
+    test's mark, of `multiarch_image` or of the settings. `item` is None for `shared_variant`,
+    which belongs to no single test: then the conftest files of all folders are asked.
+    `--multiarch-image OLD=NEW` answers first.
+
+        def pytest_multiarch_resolve_image(config, item, reference):
+            if reference == "app:candidate":
+                return os.environ["CANDIDATE_IMAGE"]
+    """
+
+
+@pytest.hookspec()
+def pytest_multiarch_allowances(  # type: ignore[empty-body]
+    item: pytest.Item,
+) -> Iterable[Allowance]:
+    """Give differences that are known and right for a test, besides those of its mark.
+
+    Called once a test that runs on platforms is set up. They are part of what the test reports,
+    so whoever compares its platforms knows them. The configured `allow` comes this way.
+
+        def pytest_multiarch_allowances(item):
+            if item.get_closest_marker("floats"):
+                yield pytest_multiarch.allow("app mean *", reason="FMA on arm64")
     """

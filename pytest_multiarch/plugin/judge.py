@@ -26,16 +26,20 @@ if TYPE_CHECKING:
 
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.parity import Verdict
-    from pytest_multiarch.plugin.attempts import OpenGroup
+    from pytest_multiarch.plugin.attempts import Attempts, OpenGroup
+    from pytest_multiarch.plugin.recording import Recording
     from pytest_multiarch.plugin.state import PluginState
 
 
 class Judge:
     """Collects members from reports, and gives each group its verdict."""
 
-    def __init__(self, state: PluginState, config: pytest.Config) -> None:
+    def __init__(
+        self, state: PluginState, config: pytest.Config, recording: Recording | None = None
+    ) -> None:
         self._state = state
         self._config = config
+        self._recording = recording
         self._emitter = Emitter(state, config)
         self._groups: dict[str, OpenGroup | None] = {}
         self._group_of: dict[str, OpenGroup] = {}
@@ -44,6 +48,8 @@ class Judge:
         self._spread: dict[str, Verdict] = {}
         self._runs_each = config.getoption("dist", "no") == "each"
         self._is_summed_up = False
+        if recording is not None:
+            recording.follow(lambda: (*self._verdicts, *self._spread.values()))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -51,7 +57,8 @@ class Judge:
         text: str | None = getattr(report, ATTRIBUTE, None)
         key = self._name_key(report) if self._runs_each else report.nodeid
         if text is not None and report.when == "call":
-            self._take_spread(key, json.loads(text)["spread"])
+            document = json.loads(text)
+            self._take_spread(key, document.pop("spread"), news=document)
             return
         if text is not None and report.when == "setup":
             self._begin(key, text, suffix=key.removeprefix(report.nodeid))
@@ -62,10 +69,11 @@ class Judge:
             return
         attempts = group.attempts[key]
         if text is not None and report.when == "teardown":
-            attempts.results = json.loads(text)
+            attempts.take_results(text)
         attempts.take_in(report)
         if is_crash(report):  # nothing follows it, not even logfinish
             attempts.is_done = True
+            self._record_attempt(group, attempts)
             self._settle_if_complete(group)
 
     def _name_key(self, report: pytest.TestReport) -> str:
@@ -73,7 +81,9 @@ class Judge:
         node = getattr(report, "node", None)
         return report.nodeid if node is None else f"{report.nodeid}@{node.gateway.id}"
 
-    def _take_spread(self, key: str, documents: list[dict[str, Any]]) -> None:
+    def _take_spread(
+        self, key: str, documents: list[dict[str, Any]], *, news: dict[str, Any]
+    ) -> None:
         """A test with all its variants at once is judged where it ran; of attempts the last."""
         from pytest_multiarch.core.member import Member
         from pytest_multiarch.core.parity import compare_group
@@ -81,7 +91,9 @@ class Judge:
         before = self._spread.get(key)
         attempt = before.members[0].attempt + 1 if before is not None else 1
         members = [Member.from_mapping({**each, "attempt": attempt}) for each in documents]
-        self._spread[key] = _forget_excerpts(compare_group(members))
+        if self._recording is not None:
+            self._recording.add(members, news)
+        self._spread[key] = _forget_observations(compare_group(members))
 
     def _begin(self, key: str, text: str, *, suffix: str) -> None:
         """Note the start of a member's attempt; the first of a group tells of them all."""
@@ -111,8 +123,14 @@ class Judge:
         group = self._group_of.get(nodeid)
         if group is not None:
             group.attempts[nodeid].finish()
+            self._record_attempt(group, group.attempts[nodeid])
             self._settle_if_complete(group)
         self._emitter.pass_on_stop()
+
+    def _record_attempt(self, group: OpenGroup, attempts: Attempts) -> None:
+        if self._recording is not None:
+            news = attempts.results.pop("news", {})
+            self._recording.add([attempts.to_member(group)], news)
 
     def _settle_if_complete(self, group: OpenGroup) -> None:
         if group.is_complete:
@@ -125,9 +143,13 @@ class Judge:
         for key in group.attempts:
             if self._group_of.get(key) is group:
                 del self._group_of[key]
+        if not group.is_complete:
+            for attempts in group.attempts.values():
+                if not attempts.is_done:
+                    self._record_attempt(group, attempts)
         verdict = compare_group(group.list_members())
         self._emitter.emit(verdict)
-        self._verdicts.append(_forget_excerpts(verdict))
+        self._verdicts.append(_forget_observations(verdict))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -183,8 +205,9 @@ class Judge:
 
     def _sum_up(self) -> tuple[str, ...]:
         option = self._config.option
+        result = (self._recording.result,) if self._recording and self._recording.result else ()
         if option.collectonly or not (self._verdicts or self._spread or option.multiarch_platforms):
-            return ()
+            return result
         from pytest_multiarch.reports.summary import render_summary
 
         settings = self._state.settings
@@ -197,21 +220,25 @@ class Judge:
             selected=settings.selected,
             reports_divergences=settings.parity == "report",
         )
-        return ("--multiarch-parity=off: nothing was compared", *lines) if is_off else lines
+        note = ("--multiarch-parity=off: nothing was compared",) if is_off else ()
+        return *note, *lines, *result
 
 
 def _has_failed(verdict: Verdict) -> bool:
     return any(each.outcome.is_failure for each in verdict.members)
 
 
-def _forget_excerpts(verdict: Verdict) -> Verdict:
+def _forget_observations(verdict: Verdict) -> Verdict:
     """Keep of a settled verdict what a summary says: outputs can be large, and groups many."""
     if not any(each.observations for each in verdict.members):
         return verdict
+    kept = {each.platform: each.forget_observations() for each in verdict.members}
     return replace(
         verdict,
-        members=tuple(
-            replace(each, observations=tuple(seen.shrink(0) for seen in each.observations))
-            for each in verdict.members
+        members=tuple(kept.values()),
+        compared=tuple(kept[each.platform] for each in verdict.compared),
+        differences=tuple(each.shrink() for each in verdict.differences),
+        allowed=tuple(
+            replace(each, difference=each.difference.shrink()) for each in verdict.allowed
         ),
     )

@@ -16,14 +16,15 @@ from pytest_multiarch.core.call import Call, check_argv
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.reference import ImageReference
-from pytest_multiarch.core.rules import ParityRules, make_rules
+from pytest_multiarch.core.rules import Allowance, ParityRules, make_rules
 from pytest_multiarch.core.wait import parse_wait
+from pytest_multiarch.plugin.groups import find_entry
 from pytest_multiarch.run.container import ContainerSettings, read_files
 from pytest_multiarch.run.variant import FileSource, check_env
 
 if TYPE_CHECKING:
     from pytest_multiarch.core.normalize import TextFunction
-    from pytest_multiarch.core.settings import Settings
+    from pytest_multiarch.core.settings import ImageEntry, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,14 @@ def parse_platforms_mark(mark: pytest.Mark) -> PlatformsMark:
             cure=f"take one of {', '.join(map(str, marks))}",
         )
     return PlatformsMark(platforms=tuple(marks), marks=marks, baseline=chosen)
+
+
+def _make_defaults(platforms: tuple[Platform, ...], baseline: Platform | None) -> PlatformsMark:
+    return PlatformsMark(
+        platforms=platforms,
+        marks=dict.fromkeys(platforms, ()),
+        baseline=baseline if baseline in platforms else None,
+    )
 
 
 def _flatten(
@@ -187,9 +196,9 @@ def parse_container_mark(mark: pytest.Mark, *, folder: Path) -> ContainerSetting
 
 
 def parse_parity_mark(
-    mark: pytest.Mark | None, settings: Settings, extra: Mapping[str, TextFunction]
+    mark: pytest.Mark | None, settings: Settings, named: Mapping[str, TextFunction]
 ) -> ParityRules:
-    """Read `@pytest.mark.parity(...)` on top of what the configuration declares.
+    """Read `@pytest.mark.parity(...)` on top of the configured normalizers.
 
     Raises:
         UsageError: an argument is unknown or wrong.
@@ -205,8 +214,8 @@ def parse_parity_mark(
         kwargs = dict(mark.kwargs)
     kwargs["ignore"] = _listed(kwargs.get("ignore"))
     kwargs["normalize"] = [*settings.normalize.value, *_listed(kwargs.get("normalize"))]
-    kwargs["allow"] = [*settings.allow.value, *_listed(kwargs.get("allow"))]
-    return make_rules(**kwargs, extra=extra)
+    kwargs["allow"] = _listed(kwargs.get("allow"))
+    return make_rules(**kwargs, named=named)
 
 
 def _listed(value: Any) -> list[Any]:
@@ -271,8 +280,8 @@ class Declarations:
                 return parse_parity_mark(mark, self._settings, self._find_normalizers())
         return None
 
-    def find_platforms(self, node: pytest.Item) -> PlatformsMark:
-        """Give a test's platforms.
+    def find_platforms(self, node: pytest.Item, entry: ImageEntry | None = None) -> PlatformsMark:
+        """Give a test's platforms on a configured image, by default that of the test if any.
 
         Raises:
             UsageError: it names none, and there are no defaults.
@@ -281,22 +290,30 @@ class Declarations:
         if mark is not None:
             found: PlatformsMark = self.read(mark, node)
             return found
-        if not self._settings.platforms.value:
+        of_image = entry or find_entry(node)
+        defaults = self._defaults[of_image.name if of_image else ""]
+        if not defaults.platforms:
             raise UsageError(
                 "the test names no platforms, and there are no defaults",
                 cure='write @pytest.mark.platforms("linux/amd64", "linux/arm64"), or '
                 "platforms: [linux/amd64, linux/arm64] in multiarch.yaml",
             )
-        return self._default_platforms
+        return defaults
 
     @cached_property
-    def _default_platforms(self) -> PlatformsMark:
+    def _defaults(self) -> Mapping[str, PlatformsMark]:
+        """By the names of configured images; the empty name is for tests on none of them."""
         platforms, baseline = self._settings.platforms.value, self._settings.baseline.value
-        return PlatformsMark(
-            platforms=platforms,
-            marks=dict.fromkeys(platforms, ()),
-            baseline=baseline if baseline in platforms else None,
-        )
+        of_images = {
+            each.name: _make_defaults(each.platforms or platforms, each.baseline or baseline)
+            for each in self.entries
+        }
+        return {"": _make_defaults(platforms, baseline), **of_images}
+
+    @property
+    def entries(self) -> tuple[ImageEntry, ...]:
+        """The configured images."""
+        return self._settings.images.value
 
     def select_platforms(self, node: pytest.Item) -> tuple[Platform, ...]:
         """Give those of a test's platforms that the command line selects."""
@@ -318,7 +335,7 @@ class Declarations:
         return found
 
     def find_rules(self, node: pytest.Item) -> ParityRules:
-        """Give what of a test is compared, and what may differ."""
+        """Give what of a test is compared, and what may differ by its own mark."""
         mark = find_mark(node, "parity")
         if mark is None:
             return self._default_rules
@@ -326,7 +343,14 @@ class Declarations:
         return found
 
     @cached_property
+    def configured_allowances(self) -> tuple[Allowance, ...]:
+        """What the configuration allows for all tests."""
+        return make_rules(allow=self._settings.allow.value).allowances
+
+    @cached_property
     def _default_rules(self) -> ParityRules:
+        if not self._settings.normalize.value:
+            return ParityRules()
         return parse_parity_mark(None, self._settings, self._find_normalizers())
 
     def check_default_rules(self) -> None:
@@ -336,7 +360,7 @@ class Declarations:
             pytest.UsageError: one of them is wrong.
         """
         try:
-            _ = self._default_rules
+            _ = self._default_rules, self.configured_allowances
         except UsageError as error:
-            where = self._settings.normalize.source.value
+            where = self._settings.normalize.origin
             raise pytest.UsageError(f"pytest-multiarch: {where}: {error}") from None

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.ports import EngineFacts
     from pytest_multiarch.plugin.groups import Group, Membership
     from pytest_multiarch.plugin.state import PluginState
     from pytest_multiarch.plugin.tracking import Trace
@@ -43,21 +44,56 @@ def _describe_group(group: Group, state: PluginState) -> dict[str, Any]:
     }
 
 
-def describe_results(platform: Platform, trace: Trace) -> str:
-    """Give what is known of a member once it ran, as a line of JSON; empty for nothing."""
+def describe_results(platform: Platform, trace: Trace, state: PluginState) -> str:
+    """Give what is known of a member once it ran, as two lines of JSON; empty for nothing.
+
+    The second is what was observed, which is passed on as it is.
+    """
     document = _describe_results(platform, trace)
-    return _ENCODE(document) if document else ""
+    news = _gather_news(trace, state)
+    if news:
+        document["news"] = news
+    if platform not in trace.observations:
+        return _ENCODE(document) if document else ""
+    return f"{_ENCODE(document)}\n{_ENCODE(_describe_observations(platform, trace))}"
 
 
 def _describe_results(platform: Platform, trace: Trace) -> dict[str, Any]:
     variant = trace.variants.get(platform)
     document = _describe_variant(variant) if variant is not None else {}
-    if platform in trace.observations:
-        observations = fit_observations(trace.observations[platform])
-        document["observations"] = [each.to_mapping() for each in observations]
     if platform in trace.inside_s:
         document["inside_s"] = trace.inside_s[platform]
     return document
+
+
+def _describe_observations(platform: Platform, trace: Trace) -> list[dict[str, Any]]:
+    return [each.to_mapping() for each in fit_observations(trace.observations[platform])]
+
+
+def _gather_news(trace: Trace, state: PluginState) -> dict[str, Any]:
+    """Give what a record says of images and nodes, once for each in a process."""
+    images: dict[str, Any] = {}
+    nodes: dict[str, Any] = {}
+    for variant in trace.variants.values():
+        index, reference, node = variant.resolved.index, variant.reference, variant.node.name
+        if index is not None and f"image {reference}" not in state.announced:
+            state.announced.add(f"image {reference}")
+            entries = {str(each.platform): each.digest for each in reversed(index.entries)}
+            images[reference] = {"digest": index.digest, "platforms": entries}
+        if f"node {node}" not in state.announced:
+            state.announced.add(f"node {node}")
+            nodes[node] = _describe_node(variant.node.engine.read_facts())
+    return {name: table for name, table in (("images", images), ("nodes", nodes)) if table}
+
+
+def _describe_node(facts: EngineFacts) -> dict[str, str]:
+    return {
+        "product": facts.product,
+        "version": facts.version,
+        "platform": str(facts.platform),
+        "kernel": facts.kernel,
+        "store": "containerd" if facts.has_containerd_store else "classic",
+    }
 
 
 def _describe_variant(variant: Variant) -> dict[str, Any]:
@@ -67,6 +103,7 @@ def _describe_variant(variant: Variant) -> dict[str, Any]:
         digest=variant.digest,
         config_digest=variant.config_digest,
         pin=variant.resolved.pin,
+        index=variant.resolved.index.digest if variant.resolved.index else "",
     )
     return {
         "node": variant.node.name,
@@ -78,7 +115,8 @@ def _describe_variant(variant: Variant) -> dict[str, Any]:
 def describe_spread(item: pytest.Item, trace: Trace, state: PluginState, outcome: str) -> str:
     """Give all that is known of a test that has all its platforms at once, as a line of JSON."""
     members = make_members(item, trace, state, outcome)
-    return _ENCODE({"spread": [each.to_mapping() for each in members]})
+    document = {"spread": [each.to_mapping() for each in members]}
+    return _ENCODE({**document, **_gather_news(trace, state)})
 
 
 def make_members(
@@ -101,6 +139,9 @@ def make_members(
                 "outcome": outcome,
                 "started_at_s": trace.started_at_s,
                 **_describe_results(platform, trace),
+                "observations": _describe_observations(platform, trace)
+                if platform in trace.observations
+                else (),
             }
         )
         for platform in trace.platforms

@@ -9,12 +9,13 @@ import pytest
 
 from pytest_multiarch.core.errors import MultiarchError, PlatformUnavailableError
 from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.core.reference import ImageReference
+from pytest_multiarch.plugin.asking import resolve_image
 from pytest_multiarch.plugin.state import SPREAD, STATE, TRACE
 from pytest_multiarch.plugin.tracking import ParityChecker, TestRecorder, Trace, find_session
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
+    from pytest_multiarch.core.settings import Settings
     from pytest_multiarch.plugin.groups import PlatformParam
     from pytest_multiarch.run.container import Container
 
@@ -110,18 +111,29 @@ def _open(
     state = request.config.stash[STATE]
     text = image or state.settings.image.value
     if not text:
-        _fail(
-            "the test names no image",
-            'write @pytest.mark.image("name:tag"), override the fixture multiarch_image, give '
-            "--multiarch-image REF, or write image: in multiarch.yaml",
-        )
+        _refuse_nameless(state.settings)
     recorder = None if trace is None else TestRecorder(trace, platform)
 
     def open_it() -> Variant:
-        reference = ImageReference.parse(state.settings.replace_image(text))
+        item = None if trace is None else request.node
+        reference = resolve_image(request.config, item, text)
         return find_session(request.config).open_variant(reference, platform, recorder=recorder)
 
     return _call(request, open_it)
+
+
+def _refuse_nameless(settings: Settings) -> NoReturn:
+    if settings.images.value:
+        _fail(
+            "the test names no image, and is not parametrized by the several images configured",
+            "put the image mark on each pytest.param, if on any; ask for the variant as an "
+            "argument of the test function, since request.getfixturevalue is too late",
+        )
+    _fail(
+        "the test names no image",
+        'write @pytest.mark.image("name:tag"), override the fixture multiarch_image, give '
+        "--multiarch-image REF, or write image: in multiarch.yaml",
+    )
 
 
 def _call(request: pytest.FixtureRequest, function: Callable[[], T]) -> T:

@@ -41,9 +41,9 @@ def add_options(parser: pytest.Parser) -> None:
         "--multiarch-image",
         action="append",
         default=[],
-        metavar="REF|OLD=NEW",
-        help="the image of tests that name none; OLD=NEW runs NEW wherever OLD is named "
-        "(repeatable)",
+        metavar="REF|NAME|OLD=NEW",
+        help="the image of tests that name none; NAME selects one of the configured images; "
+        "OLD=NEW runs NEW wherever OLD is named (repeatable)",
     )
     group.addoption(
         "--multiarch-parity",
@@ -70,11 +70,22 @@ def add_options(parser: pytest.Parser) -> None:
         help="when images are pulled (default: missing)",
     )
     group.addoption(
+        "--multiarch-record",
+        metavar="FILE",
+        help="write down everything that the run learns, for `pytest-multiarch merge` and "
+        "`report`; while it lasts, and if it is killed, in FILE.partial.jsonl",
+    )
+    group.addoption(
         "--multiarch-blame",
         choices=("group", "members"),
         default="group",
         help="report a divergence as a test of its own (default), or on the tests of the "
         "platforms that differ, for tools that know only collected tests",
+    )
+    group.addoption(
+        "--multiarch-collected",
+        metavar="FILE",
+        help="write the collected groups of platforms to FILE as JSON, for pytest-multiarch matrix",
     )
 
 
@@ -99,7 +110,7 @@ def read_settings(config: pytest.Config) -> Settings:
         return merge_settings(
             read_config_file(config.rootpath),
             platforms=_parse_platforms(config.getoption("--multiarch-platforms")),
-            images=_check_images(config.getoption("--multiarch-image")),
+            images=config.getoption("--multiarch-image"),
             parity=config.getoption("--multiarch-parity"),
             unavailable=config.getoption("--multiarch-unavailable"),
             pull=config.getoption("--multiarch-pull"),
@@ -121,16 +132,3 @@ def _parse_platforms(values: list[str]) -> tuple[Platform, ...]:
         return tuple(dict.fromkeys(Platform.parse(word) for word in words))
     except UsageError as error:
         raise UsageError(f"--multiarch-platforms: {error.what}", cure=error.cure) from None
-
-
-def _check_images(values: list[str]) -> tuple[str, ...]:
-    from pytest_multiarch.core.errors import UsageError
-    from pytest_multiarch.core.reference import ImageReference
-
-    try:
-        for value in values:
-            for reference in value.split("=", 1):
-                ImageReference.parse(reference)
-    except UsageError as error:
-        raise UsageError(f"--multiarch-image: {error.what}", cure=error.cure) from None
-    return tuple(values)

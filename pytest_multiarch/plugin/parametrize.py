@@ -11,16 +11,21 @@ from _pytest.scope import Scope
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.plugin.groups import PlatformParam
 from pytest_multiarch.plugin.marks import Declarations, PlatformsMark, looks_like_ours
-from pytest_multiarch.plugin.state import PARAM, SPREAD
+from pytest_multiarch.plugin.state import IMAGE_PARAM, PARAM, SPREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from _pytest.mark.structures import ParameterSet
 
+    from pytest_multiarch.core.settings import ImageEntry
+
+    Choice = tuple[ImageEntry | None, PlatformsMark]
+
 _SHARED = "multiarch_shared_variant"
 _CHECKED_MARKS = ("image", "container", "parity")
 _OWN_FIXTURES = "pytest_multiarch.plugin.fixtures"
+_IMAGE_FIXTURES = {"multiarch_variant", _SHARED, SPREAD}
 
 
 class Parametrizer:
@@ -28,19 +33,28 @@ class Parametrizer:
 
     def __init__(self, declarations: Declarations) -> None:
         self._declarations = declarations
-        self._params: dict[tuple[int, str, str], tuple[PlatformsMark, list[ParameterSet]]] = {}
+        self._params: dict[tuple[Any, ...], tuple[PlatformsMark, list[ParameterSet]]] = {}
         self._interned: dict[tuple[Any, ...], PlatformParam] = {}
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
-        """Parametrize a test by its platforms, unless it has them all at once."""
+        """Parametrize a test by its platforms, and by the configured images if it names none.
+
+        One that has its platforms all at once is parametrized by images only.
+        """
         is_spread = SPREAD in metafunc.fixturenames
         try:
             if is_spread:
                 _refuse_both_kinds(metafunc)
-            declared = self._declarations.find_platforms(metafunc.definition)
-            _check_marks(metafunc, self._declarations, declared)
+            entries = self._list_entries(metafunc)
+            choices = [
+                (entry, self._declarations.find_platforms(metafunc.definition, entry))
+                for entry in entries or (None,)
+            ]
+            _check_marks(metafunc, self._declarations, choices[0][1])
             if not is_spread:
-                self._add_platforms(metafunc, declared)
+                self._add_platforms(metafunc, choices)
+            elif entries:
+                _add_images(metafunc, entries)
         except UsageError as error:
             problem = error
         else:
@@ -48,25 +62,31 @@ class Parametrizer:
         # Raised out here, since pytest would show both errors of one that handles another.
         _fail(metafunc.definition.nodeid, problem)
 
-    def _add_platforms(self, metafunc: pytest.Metafunc, declared: PlatformsMark) -> None:
-        node = metafunc.definition
-        image = self._declarations.find_image(node)
+    def _list_entries(self, metafunc: pytest.Metafunc) -> tuple[ImageEntry, ...]:
+        """Give the configured images, if a test needs an image and names none."""
+        entries = self._declarations.entries
+        if not entries or _IMAGE_FIXTURES.isdisjoint(metafunc.fixturenames):
+            return ()
+        return () if _names_image(metafunc) else entries
+
+    def _add_platforms(self, metafunc: pytest.Metafunc, choices: list[Choice]) -> None:
+        image = self._declarations.find_image(metafunc.definition)
         source = _name_image_fixture(metafunc)
-        key = id(declared), image, source
+        entry, declared = choices[0]  # what tests share of the first image, they share of all
+        key = id(declared), entry, image, source
         if key not in self._params:
-            self._params[key] = (
-                declared,
-                [
-                    pytest.param(
-                        self._intern(platform, self._find_own_image(marks, node) or image, source),
-                        marks=marks,
-                        id=str(platform),
-                    )
-                    for platform, marks in declared.marks.items()
-                ],
-            )
+            params = list(self._make_params(metafunc.definition, choices, image, source))
+            self._params[key] = declared, params
         scope = find_param_scope(metafunc)
         metafunc.parametrize(PARAM, self._params[key][1], indirect=True, scope=scope.value)
+
+    def _make_params(
+        self, node: pytest.Item, choices: list[Choice], image: str, source: str
+    ) -> Iterable[ParameterSet]:
+        for entry, declared in choices:
+            for platform, marks in declared.marks.items():
+                named = self._find_own_image(marks, node) or (entry.image if entry else image)
+                yield _make_param(self._intern(platform, named, source, entry), marks)
 
     def _intern(self, *values: Any) -> PlatformParam:
         return self._interned.setdefault(values, PlatformParam(*values))
@@ -77,6 +97,38 @@ class Parametrizer:
             if each.name == "image":
                 return str(self._declarations.read(each, node))
         return ""
+
+
+def _make_param(
+    value: PlatformParam, marks: tuple[pytest.Mark | pytest.MarkDecorator, ...]
+) -> ParameterSet:
+    if value.entry is None:
+        return pytest.param(value, marks=marks, id=str(value.platform))
+    of_image = pytest.mark.image(value.entry.image)
+    # The marks of the platform itself stand last, where they are the closest.
+    named = f"{value.entry.name}-{value.platform}"
+    return pytest.param(value, marks=(of_image, *marks), id=named)
+
+
+def _add_images(metafunc: pytest.Metafunc, entries: tuple[ImageEntry, ...]) -> None:
+    params = [
+        pytest.param(each, marks=pytest.mark.image(each.image), id=each.name) for each in entries
+    ]
+    metafunc.parametrize(IMAGE_PARAM, params, indirect=True, scope="function")
+
+
+def _names_image(metafunc: pytest.Metafunc) -> bool:
+    """Whether a test names its image, by a mark, by one of its parameters or by a fixture."""
+    definitions = getattr(metafunc, "_arg2fixturedefs", {}).get("multiarch_image")
+    return bool(
+        metafunc.definition.get_closest_marker("image")
+        or any(mark.name == "image" for mark in _list_param_marks(metafunc))
+        or (definitions and definitions[-1].func.__module__ != _OWN_FIXTURES)
+    )
+
+
+def _list_param_marks(metafunc: pytest.Metafunc) -> list[Any]:
+    return [mark for call in getattr(metafunc, "_calls", ()) for mark in call.marks]
 
 
 def _refuse_both_kinds(metafunc: pytest.Metafunc) -> None:
@@ -95,7 +147,7 @@ def _check_marks(
     node = metafunc.definition
     closest = [node.get_closest_marker(name) for name in _CHECKED_MARKS]
     of_platforms = [mark for marks in declared.marks.values() for mark in marks]
-    of_params = [mark for call in getattr(metafunc, "_calls", ()) for mark in call.marks]
+    of_params = _list_param_marks(metafunc)
     for mark in (*closest, *of_platforms, *of_params):
         if mark is not None and mark.name in _CHECKED_MARKS:
             declarations.read(mark, node)
@@ -118,7 +170,7 @@ def find_param_scope(metafunc: pytest.Metafunc) -> Scope:
     for name, definitions in fixturedefs.items():
         if not definitions or definitions[-1].func.__module__ == _OWN_FIXTURES:
             continue
-        scope = definitions[-1]._scope  # noqa: SLF001 (its public twin is a word)  # noqa: SLF001 (`scope` has the word only)
+        scope = definitions[-1]._scope  # noqa: SLF001 (its public twin is a word)
         if scope > widest and _depends(name, fixturedefs, set()):
             widest = scope
     return widest

@@ -25,7 +25,8 @@ class PluginState:
 
     `run_id` is the same in all workers of a run, `worker` is empty outside of xdist. `selected`
     are the platforms that tests of this process will run on, `current` is the id of the test
-    under way.
+    under way. `collected` are our tests for a record, also those whose platforms are not selected;
+    `announced` names what this process has told of images and nodes.
     """
 
     def __init__(self, config: pytest.Config, *, run_id: str, worker: str) -> None:
@@ -35,6 +36,8 @@ class PluginState:
         self.session: Session | None = None
         self.selected: set[Platform] = set()
         self.current = ""
+        self.collected: list[pytest.Item] = []
+        self.announced: set[str] = set()
         self._explained: dict[str, str] = {}
 
     @cached_property
@@ -80,8 +83,9 @@ class PluginState:
             self.declared.check_default_rules()
 
     def _find_normalizers(self) -> Mapping[str, TextFunction]:
-        found = self._config.hook.pytest_multiarch_normalizers(config=self._config)
-        return {name: function for each in reversed(found) for name, function in each.items()}
+        from pytest_multiarch.plugin.asking import gather_normalizers
+
+        return gather_normalizers(self._config)
 
     def explain(self, error: MultiarchError) -> str:
         """Give an error's message: whole for the first test that has it, a line for the others."""
@@ -97,5 +101,7 @@ TRACE: pytest.StashKey[Trace] = pytest.StashKey()
 
 PARAM = "_multiarch_platform"
 """The parameter of tests that run on one platform each."""
+IMAGE_PARAM = "_multiarch_configured_image"
+"""The parameter of tests that have all platforms at once, where several images are configured."""
 SPREAD = "multiarch_variants"
 """The fixture of tests that have all their platforms at once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +14,7 @@ from pytest_multiarch.core.errors import MultiarchError, UsageError
 from pytest_multiarch.core.observation import make_check, make_observation
 from pytest_multiarch.core.parity import VerdictKind, compare_group
 from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.plugin.asking import gather_allowances
 from pytest_multiarch.plugin.members import (
     describe_member,
     describe_results,
@@ -206,6 +207,17 @@ class Tracker:
         yield
         if platforms:
             _note_wider_variants(item)
+            self._add_allowances(item)
+
+    def _add_allowances(self, item: pytest.Item) -> None:
+        """Add what plugins and the configuration allow to what the test's mark does."""
+        try:
+            added = gather_allowances(item)
+        except UsageError as error:
+            pytest.fail(self._state.explain(error), pytrace=False)
+        if added:
+            trace = item.stash[TRACE]
+            trace.rules = replace(trace.rules, allowances=(*added, *trace.rules.allowances))
 
     def _list_platforms(self, item: pytest.Item) -> tuple[Platform, ...]:
         membership = item.stash.get(MEMBERSHIP, None)
@@ -277,7 +289,7 @@ class Tracker:
         if membership is not None and report.when == "setup":
             return describe_member(membership, trace, self._state)
         if membership is not None and report.when == "teardown":
-            return describe_results(membership.platform, trace)
+            return describe_results(membership.platform, trace, self._state)
         if membership is None and report.when == "call":
             is_complete = isinstance(error, (DivergedError, UncomparedError))
             outcome = "passed" if is_complete else name_outcome(report)

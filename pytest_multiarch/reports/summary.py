@@ -146,8 +146,7 @@ def _list_notes(verdicts: tuple[Verdict, ...]) -> list[str]:
     stripped: Counter[Platform] = Counter()
     for verdict in verdicts:
         for member in verdict.members:
-            streams = [stream for each in member.observations for stream in each.streams]
-            stripped[member.platform] += sum(each.emulator_lines for each in streams)
+            stripped[member.platform] += member.emulator_lines
     lines = [
         f"{_count(number, 'line')} of the emulator's own left out of stderr on {platform}"
         for platform, number in stripped.items()

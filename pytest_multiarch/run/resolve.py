@@ -193,6 +193,7 @@ class Resolver:
             config=config,
             create_image=pin,
             create_platform=self._platform_to_create(platform),
+            index=None if index.is_single else index,
         )
 
     def _fetch(self, pin: str, platform: Platform) -> None:
@@ -231,6 +232,7 @@ class Resolver:
             config=config,
             create_image=local.id,
             create_platform=platform,
+            index=None if index.is_single else index,
         )
 
     def _export_config(

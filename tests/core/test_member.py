@@ -64,12 +64,19 @@ def test_what_is_left_out_is_at_its_default() -> None:
 @pytest.mark.parametrize(
     ("earlier", "later"),
     [
-        ({"attempt": 1, "started_at_s": 9.0}, {"attempt": 2, "started_at_s": 1.0}),
-        ({"started_at_s": 1.0, "run": "z"}, {"started_at_s": 2.0, "run": "a"}),
+        (
+            {"outcome": Outcome.SKIPPED, "started_at_s": 9.0},
+            {"outcome": Outcome.FAILED, "started_at_s": 1.0},
+        ),
+        (
+            {"started_at_s": 1.0, "attempt": 2, "run": "z"},
+            {"started_at_s": 2.0, "attempt": 1, "run": "a"},
+        ),
+        ({"attempt": 1, "run": "z"}, {"attempt": 2, "run": "a"}),
         ({"run": "a", "worker": "gw9"}, {"run": "b", "worker": "gw0"}),
         ({"reason": "a"}, {"reason": "b"}),
     ],
-    ids=["attempt", "start", "run", "nothing but content"],
+    ids=["ran", "start", "attempt", "run", "nothing but content"],
 )
 def test_the_later_one_counts(earlier: dict[str, Any], later: dict[str, Any]) -> None:
     one, other = make_member(**earlier), make_member(**later)

@@ -18,6 +18,7 @@ from pytest_multiarch.core.errors import PlatformMissingError, PlatformUnavailab
 from pytest_multiarch.core.execution import Execution, ExecutionKind
 from pytest_multiarch.core.index import ImageConfig
 from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.ports import EngineFacts
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.core.variant import ResolvedVariant
 from pytest_multiarch.plugin.state import STATE
@@ -28,6 +29,15 @@ __name__ = "pytest_multiarch.fake"  # its frames are to count as the package's o
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 LACKING = "fake: the image has no linux/arm64"
 CURE = "push one"
+FACTS = EngineFacts(
+    node="fake",
+    engine_id="fake",
+    version="1.0",
+    api_version=(1, 47),
+    platform=Platform.parse("linux/amd64"),
+    kernel="6.1",
+    has_containerd_store=True,
+)
 
 
 class FakeVariant(Variant):
@@ -102,7 +112,7 @@ class FakeSession:
             create_image=str(reference.pin(digest)),
             create_platform=platform,
         )
-        node: Any = SimpleNamespace(name="fake")
+        node: Any = SimpleNamespace(name="fake", engine=SimpleNamespace(read_facts=lambda: FACTS))
         version = "" if kind is ExecutionKind.NATIVE else "7.2"
         execution = Execution(kind=kind, version=version)
         return FakeVariant(node, resolved, execution, recorder=recorder)

@@ -1,0 +1,230 @@
+"""Merging records of separate jobs, and judging what they make together.
+
+Merging is a union in which duplicates are resolved by an order: associative, commutative,
+idempotent. Verdicts are computed from what is left, by the comparison that judges one process.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pytest_multiarch.core.comparison import Comparison
+from pytest_multiarch.core.member import Member, Outcome, resolve_duplicates
+from pytest_multiarch.core.parity import Verdict, VerdictKind, compare_group
+from pytest_multiarch.core.record import IdleGroup, Record, Run, order_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from pytest_multiarch.core.platform import Platform
+
+
+def merge_records(records: Iterable[Record]) -> Record:
+    """Merge records, given in any order, also those that were merged before."""
+    given = tuple(records)
+    members = resolve_duplicates(member for each in given for member in each.members)
+    groups = {each.group for each in members}
+    idle = {each for record in given for each in record.idle if each.group not in groups}
+    used = {each.run for each in members} | {each.run for each in idle}
+    runs: dict[str, Run] = {}
+    for run in (run for each in given for run in each.runs):
+        if run.id in used or not run.tests:
+            known = runs.get(run.id)
+            runs[run.id] = run if known is None else max(run, known, key=order_runs)
+    return Record(
+        runs=tuple(sorted(runs.values(), key=lambda run: (run.started_at_s, run.id))),
+        members=members,
+        idle=tuple(sorted(idle)),
+    )
+
+
+class MismatchKind(Enum):
+    """Why runs say nothing about each other; the values are what the command line allows."""
+
+    COMMIT = "commit"
+    TESTS = "tests"
+    IMAGE = "image"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """Something that runs disagree about: `what`, and what each of the `runs` has of it."""
+
+    kind: MismatchKind
+    what: str
+    runs: Mapping[str, tuple[str, ...]]
+
+
+def find_mismatches(record: Record) -> tuple[Mismatch, ...]:
+    """Find what makes a comparison of runs nonsense.
+
+    That is another commit, another text of a test file that both have, or other images under one
+    name: one run found another digest for a platform than its index in another run says, or than
+    another run of that platform found.
+    """
+    return (
+        *_find_differing(MismatchKind.COMMIT, "the commit", record.runs, lambda run: run.commit),
+        *_find_differing_sources(record.runs),
+        *_find_differing_images(record),
+    )
+
+
+def _find_differing(
+    kind: MismatchKind, what: str, runs: Iterable[Run], read: Callable[[Run], str]
+) -> Iterator[Mismatch]:
+    names: dict[str, list[str]] = {}
+    for run in runs:
+        value = read(run)
+        if value:
+            names.setdefault(value, []).append(run.name)
+    if len(names) > 1:
+        yield Mismatch(kind=kind, what=what, runs={v: tuple(n) for v, n in names.items()})
+
+
+def _find_differing_sources(runs: tuple[Run, ...]) -> Iterator[Mismatch]:
+    for path in sorted({path for run in runs for path in run.sources}):
+        yield from _find_differing(
+            MismatchKind.TESTS, path, runs, partial(_read_source, path)
+        )
+
+
+def _read_source(path: str, run: Run) -> str:
+    return run.sources.get(path, "")
+
+
+def _find_differing_images(record: Record) -> Iterator[Mismatch]:
+    """Compare what was run, and what an index offered, platform by platform."""
+    names = {run.id: run.name for run in record.runs}
+    found: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for member in record.members:
+        variant = member.variant
+        if variant is not None and variant.kind == "manifest":
+            key = variant.reference, str(member.platform)
+            found[key][variant.digest].add(names.get(member.run, member.run))
+    for run in record.runs:
+        for reference, image in run.images.items():
+            for platform, digest in image["platforms"].items():
+                found[reference, platform][digest].add(run.name)
+    differing: dict[str, tuple[str, dict[str, set[str]]]] = {}
+    for (reference, platform), digests in sorted(found.items()):
+        if len(digests) > 1:
+            differing.setdefault(reference, (platform, digests))
+    for reference, (platform, digests) in differing.items():
+        yield Mismatch(
+            kind=MismatchKind.IMAGE,
+            what=f"{reference} for {platform}",
+            runs={digest: tuple(sorted(runs)) for digest, runs in digests.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twins:
+    """One test on one platform, run natively and emulated.
+
+    `is_alike`: both did the same, or nothing of them can be compared. `ratio` is emulated to
+    native time inside the containers, None where there was none.
+    """
+
+    native: Member
+    emulated: Member
+    is_alike: bool
+    ratio: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What a record comes to.
+
+    `idle` are groups that ran on no platform, `untested` the declared platforms on which nothing
+    ran at all, `failed_twins` the members that failed emulated where the native run counts.
+    """
+
+    record: Record
+    verdicts: tuple[Verdict, ...]
+    twins: tuple[Twins, ...]
+    untested: tuple[Platform, ...]
+
+    @property
+    def idle(self) -> tuple[IdleGroup, ...]:
+        return tuple({each.group: each for each in self.record.idle}.values())
+
+    @property
+    def interrupted(self) -> tuple[Run, ...]:
+        """The runs that did not come to their end."""
+        return tuple(each for each in self.record.runs if not each.is_complete)
+
+    @property
+    def failed_twins(self) -> tuple[Member, ...]:
+        return tuple(t.emulated for t in self.twins if t.emulated.outcome.is_failure)
+
+    @property
+    def incomplete(self) -> tuple[Verdict, ...]:
+        """The groups to which another job could add a platform."""
+        return tuple(each for each in self.verdicts if list_missing(each))
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether something diverged, or a test failed."""
+        return bool(self.failed_twins) or any(is_failure(each) for each in self.verdicts)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every declared platform of every test ran, and every run came to its end."""
+        return not (self.incomplete or self.untested or self.idle or self.interrupted)
+
+
+def judge_record(record: Record) -> Judgement:
+    """Compare every group of a record, its duplicates resolved."""
+    groups = record.list_groups()
+    verdicts = tuple(compare_group(groups[name]) for name in sorted(groups))
+    declared = {platform for each in record.members for platform in each.declared}
+    declared |= {platform for each in record.idle for platform in each.declared}
+    ran = {each.platform for each in record.members if each.outcome.has_run}
+    return Judgement(
+        record=record,
+        verdicts=verdicts,
+        twins=tuple(twins for name in sorted(groups) for twins in _pair_twins(groups[name])),
+        untested=tuple(sorted(declared - ran)),
+    )
+
+
+def is_failure(verdict: Verdict) -> bool:
+    """Whether a verdict is one that fails a run: a divergence, or a test that failed."""
+    return verdict.kind is VerdictKind.DIVERGED or any(
+        each.outcome.is_failure for each in verdict.members
+    )
+
+
+def list_missing(verdict: Verdict) -> tuple[Platform, ...]:
+    """Give the declared platforms of a group on which no job ran, or skipped, its test."""
+    settled = {m.platform for m in verdict.members if m.outcome is not Outcome.NOT_RUN}
+    return tuple(each for each in verdict.declared if each not in settled)
+
+
+def _pair_twins(members: list[Member]) -> Iterator[Twins]:
+    native = {each.platform: each for each in members if each.is_native}
+    for emulated in members:
+        other = native.get(emulated.platform)
+        if other is None or not emulated.is_emulated:
+            continue
+        if not (other.outcome.has_run and emulated.outcome.has_run):
+            continue
+        has_times = other.inside_s > 0 and emulated.inside_s > 0
+        yield Twins(
+            native=other,
+            emulated=emulated,
+            is_alike=_are_alike(other, emulated),
+            ratio=emulated.inside_s / other.inside_s if has_times else None,
+        )
+
+
+def _are_alike(native: Member, emulated: Member) -> bool:
+    if not (native.outcome.is_comparable and emulated.outcome.is_comparable):
+        return native.outcome is emulated.outcome
+    comparison = Comparison(native, emulated)
+    comparison.run()
+    return not comparison.findings

@@ -1,0 +1,455 @@
+"""Records on disk: one JSON document, and the journal that a run keeps until it has ended.
+
+Both hold a member's JSON text on a line of its own. It is passed on as it is, from journal to
+document to merged document; reading keeps it as text until somebody looks at what was observed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import contextmanager, suppress
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pytest_multiarch.core.errors import MultiarchError, RecordError
+from pytest_multiarch.core.member import Member
+from pytest_multiarch.core.record import FORMAT, VERSION, IdleGroup, Record, Run
+from pytest_multiarch.core.written import WrittenObservations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+SCHEMA = "record.schema.json"
+JOURNAL_SUFFIX = ".partial.jsonl"
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+_OBSERVATIONS = '"observations":'
+
+
+def read_schema() -> str:
+    """Give the JSON Schema of records, as text."""
+    return resources.files(__package__).joinpath(SCHEMA).read_text(encoding="utf-8")
+
+
+def name_journal(path: Path) -> Path:
+    """Give where the journal of a record stands while its run lasts."""
+    return path.with_name(path.name + JOURNAL_SUFFIX)
+
+
+@cache
+def _compile(part: str) -> Callable[[Any], Any]:
+    """Give a function that checks a part of a record: a `member`, a `run`, an `idle` group."""
+    import fastjsonschema
+
+    definitions = json.loads(read_schema())["definitions"]
+    check: Callable[[Any], Any] = fastjsonschema.compile(
+        {"definitions": definitions, "$ref": f"#/definitions/{part}"}
+    )
+    return check
+
+
+def read_record(path: Path) -> Record:
+    """Read a record, or the journal of a run that did not come to its end.
+
+    Raises:
+        RecordError: it cannot be read, is damaged, or is no record of a version that is known.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _explain_unreadable(path, error) from None
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _refuse(path, f"byte {error.start} is not UTF-8") from None
+    first, _, rest = text.partition("\n")
+    parts = _Parts(path)
+    try:
+        if '"journal"' in first and parts.is_journal(json.loads(first)):
+            _read_journal(rest, parts)
+        else:
+            _read_document(text, data, parts)
+        return parts.to_record()
+    except (json.JSONDecodeError, _BrokenError) as error:
+        raise _refuse(path, str(error)) from None
+    except RecursionError:
+        raise _refuse(path, "it is nested too deeply") from None
+    except ValueError as error:  # such as an integer of more digits than Python reads
+        raise _refuse(path, str(error)) from None
+
+
+def _explain_unreadable(path: Path, error: OSError) -> RecordError:
+    journal = name_journal(path)
+    if isinstance(error, FileNotFoundError) and journal.is_file():
+        return RecordError(
+            f"{path} is not there, but its journal is: the run was killed, or is still going on",
+            cure=f"give {journal} in its place to use what was learned so far",
+        )
+    return RecordError(f"{path}: {error.strerror}", cure="give a file of --multiarch-record")
+
+
+def _refuse(path: Path, why: str) -> RecordError:
+    return RecordError(
+        f"{path} is no usable record: {why}",
+        cure="record again with pytest --multiarch-record FILE, and pass the file on as it is",
+    )
+
+
+class _BrokenError(Exception):
+    """What is wrong with a file, for the message about it."""
+
+
+class _Parts:
+    """The parts of a record as they are found, in whatever order."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._members: list[Member] = []
+        self._runs: list[Run] = []
+        self._idle: list[IdleGroup] = []
+        self._fields: dict[str, Any] = {}
+        self._problem: Exception | None = None
+
+    def is_journal(self, head: Any) -> bool:
+        """Take in the first line of a journal, if it is one."""
+        if not isinstance(head, dict) or head.get("journal") is not True:
+            return False
+        self._fields = head
+        self._check_version()
+        return True
+
+    def take_field(self, name: str, value: Any) -> None:
+        """Take in a field of the document."""
+        self._fields[name] = value
+
+    def take(self, part: str, document: Any, text: str = "") -> None:
+        """Take in a part; what is wrong is said once it is known which version wrote it."""
+        try:
+            _check(part, document)
+            if part == "member":
+                self._members.append(_make_member(document, text))
+            elif part == "run":
+                self._runs.append(Run.from_mapping(document))
+            else:
+                self._idle.append(IdleGroup.from_mapping(document))
+        except (_BrokenError, MultiarchError) as error:
+            where = f"{part} {len(self._members) + 1}: " if part == "member" else f"{part}: "
+            self._problem = self._problem or _BrokenError(f"{where}{error}")
+
+    def to_record(self) -> Record:
+        """Give the record.
+
+        Raises:
+            RecordError: another version wrote it.
+            _BrokenError: a part of it is wrong.
+        """
+        self._check_version()
+        if self._problem is not None:
+            raise self._problem
+        return Record(
+            runs=tuple(self._runs), members=tuple(self._members), idle=tuple(self._idle)
+        )
+
+    def _check_version(self) -> None:
+        version = self._fields.get("version")
+        if self._fields.get("format") != FORMAT or not isinstance(version, int):
+            raise _BrokenError(f"it does not say that it is one (format: {FORMAT!r})")
+        if version > VERSION:
+            raise RecordError(
+                f"{self._path} has schema version {version}, and this pytest-multiarch reads "
+                f"version {VERSION}",
+                cure="upgrade here to the version that wrote it: pip install --upgrade "
+                "pytest-multiarch",
+            )
+        if version < VERSION:
+            raise RecordError(
+                f"{self._path} has schema version {version}, and this pytest-multiarch reads "
+                f"version {VERSION}",
+                cure="record again with the version that is installed here",
+            )
+
+
+def _check(part: str, document: Any) -> None:
+    import fastjsonschema
+
+    try:
+        _compile(part)(document)
+    except fastjsonschema.JsonSchemaValueException as error:
+        # Its name for the whole is `data`; the value itself can be of any size.
+        where, _, must = error.message.removeprefix("data").removeprefix(".").partition(" must ")
+        raise _BrokenError(f"{where[:200] or 'it'} must {must[:200]}") from None
+
+
+def _make_member(document: dict[str, Any], text: str) -> Member:
+    """Make a member whose observations are kept as text."""
+    seen = document["observations"]
+    is_last = next(reversed(document)) == "observations"
+    start = text.find(_OBSERVATIONS) if is_last else -1
+    written = text[start + len(_OBSERVATIONS) : -1] if start >= 0 else _ENCODE(seen)
+    return Member.from_mapping({**document, "observations": WrittenObservations(written, seen)})
+
+
+def _read_document(text: str, data: bytes, parts: _Parts) -> None:
+    scanner = _Scanner(text)
+    scanner.expect("{")
+    if scanner.accept("}"):
+        return
+    while True:
+        key_at = scanner.skip()
+        key = scanner.read_value()
+        scanner.expect(":")
+        if key in _LISTS:
+            for document, written in scanner.read_items():
+                parts.take(_LISTS[key], document, written)
+        else:
+            value = scanner.read_value()
+            parts.take_field(str(key), value)
+            if key == "sha256":
+                _check_sum(value, text, data, key_at)
+        if not scanner.accept(","):
+            scanner.expect("}")
+            scanner.expect_end()
+            return
+
+
+_LISTS = {"members": "member", "runs": "run", "idle": "idle"}
+
+
+def _check_sum(value: Any, text: str, data: bytes, end: int) -> None:
+    body = data[:end] if text.isascii() else text[:end].encode("utf-8")
+    if hashlib.sha256(body).hexdigest() != value:
+        raise _BrokenError("it was changed or damaged after it was written: its sha256 differs")
+
+
+class _Scanner:
+    """Reads a JSON text value by value, so that a large list need not be held as a whole."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._decode = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode
+
+    def skip(self) -> int:
+        """Skip white space, and give the place."""
+        text, at = self._text, self._at
+        while text[at : at + 1] in _WHITE_SPACE and at < len(text):
+            at += 1
+        self._at = at
+        return at
+
+    def accept(self, character: str) -> bool:
+        """Pass a character, if it is there."""
+        at = self.skip()
+        if self._text[at : at + 1] != character:
+            return False
+        self._at = at + 1
+        return True
+
+    def expect(self, character: str) -> None:
+        """Pass a character."""
+        if not self.accept(character):
+            raise json.JSONDecodeError(f"expected {character!r}", self._text, self._at)
+
+    def expect_end(self) -> None:
+        """Find nothing more."""
+        if self.skip() != len(self._text):
+            raise json.JSONDecodeError("more after its end", self._text, self._at)
+
+    def read_value(self) -> Any:
+        """Read one value."""
+        value, self._at = self._decode(self._text, self.skip())
+        return value
+
+    def read_items(self) -> Iterator[tuple[Any, str]]:
+        """Read a list item by item, each with its text."""
+        self.expect("[")
+        if self.accept("]"):
+            return
+        while True:
+            start = self.skip()
+            value = self.read_value()
+            yield value, self._text[start : self._at]
+            if not self.accept(","):
+                self.expect("]")
+                return
+
+
+_WHITE_SPACE = frozenset(" \t\n\r")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _BrokenError(f"{name} is not JSON")
+
+
+def _read_journal(text: str, parts: _Parts) -> None:
+    """Read a journal. Of a member's attempts the last counts; a line without an end was cut off."""
+    *lines, _ = text.split("\n")
+    run: dict[str, Any] = {}
+    idle: list[Any] = []
+    members: dict[tuple[Any, ...], tuple[Any, str]] = {}
+    for number, line in enumerate(lines, start=2):
+        try:
+            document = json.loads(line, parse_constant=_refuse_constant)
+        except json.JSONDecodeError as error:
+            raise _BrokenError(f"line {number}: {error.msg}") from None
+        if not isinstance(document, dict) or len(document) != 1:
+            raise _BrokenError(f"line {number} is not a part of a record")
+        ((part, content),) = document.items()
+        if part == "member":
+            _check(part, content)
+            key = content["group"], content["platform"]
+            members[key] = content, line[len('{"member":') : -1]
+        elif part == "run" and isinstance(content, dict):
+            run = _lay_over(run, content)
+        elif part == "idle" and isinstance(content, list):
+            idle = content
+        else:
+            raise _BrokenError(f"line {number}: {str(part)[:40]!r} is not a part of a record")
+    parts.take("run", run)
+    for content, written in members.values():
+        parts.take("member", content, written)
+    for each in idle:
+        parts.take("idle", each)
+
+
+def _lay_over(run: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay what was learned later over what is known; tables grow."""
+    merged = dict(run)
+    for name, value in more.items():
+        known = merged.get(name)
+        both = isinstance(known, dict) and isinstance(value, dict)
+        merged[name] = {**known, **value} if both else value  # type: ignore[dict-item]
+    return merged
+
+
+class Journal:
+    """What a run has learned so far, each part on disk as soon as it is known.
+
+    It is locked as long as the run lasts, so that two runs cannot write one record.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Start the journal of the record at `path`; what a killed run left there is replaced.
+
+        Raises:
+            RecordError: the file cannot be written, or another run is writing it.
+        """
+        self.path = path
+        self._journal = name_journal(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._journal.open("a+", encoding="ascii")
+        except OSError as error:
+            raise RecordError(
+                f"the record {path} cannot be written: {error.strerror}",
+                cure="give --multiarch-record a file in a folder that can be written to",
+            ) from None
+        if path.is_dir() or not _lock(self._file.fileno()):
+            self._file.close()
+            why = "it is a folder" if path.is_dir() else "another run is writing it right now"
+            raise RecordError(
+                f"the record {path} cannot be written: {why}",
+                cure="give each run a --multiarch-record FILE of its own",
+            )
+        self._file.seek(0)
+        self._file.truncate()
+        self._write(_ENCODE({"format": FORMAT, "version": VERSION, "journal": True}))
+
+    def add_run(self, fields: Mapping[str, Any]) -> None:
+        """Note facts of the run; those that were noted before stay, tables grow."""
+        self._write(_ENCODE({"run": fields}))
+
+    def add_member(self, member: Member) -> None:
+        """Note a member; a later attempt of it replaces it."""
+        self._write(f'{{"member":{member.to_json()}}}')
+
+    def add_idle(self, groups: Iterable[IdleGroup]) -> None:
+        """Note the groups that ran on no platform."""
+        self._write(_ENCODE({"idle": [each.to_mapping() for each in groups]}))
+
+    def finish(self, verdicts: Iterable[Mapping[str, Any]]) -> None:
+        """Make the document of it, and remove it."""
+        record = read_record(self._journal)
+        write_record(self.path, record, verdicts)
+        self.close()
+        with suppress(OSError):
+            self._journal.unlink()
+
+    def close(self) -> None:
+        """Leave it as it is."""
+        self._file.close()
+
+    def _write(self, line: str) -> None:
+        self._file.write(f"{line}\n")
+        self._file.flush()
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def write_record(path: Path, record: Record, verdicts: Iterable[Mapping[str, Any]]) -> None:
+    """Write a record as one document: all of it, or nothing.
+
+    Raises:
+        RecordError: it cannot be written.
+    """
+    with replace_file(path) as write:
+        digest = hashlib.sha256()
+        for piece in _list_pieces(record, verdicts):
+            data = piece.encode("ascii")
+            digest.update(data)
+            write(data)
+        write(f'"sha256":"{digest.hexdigest()}"\n}}\n'.encode("ascii"))
+
+
+def _list_pieces(record: Record, verdicts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    is_complete = all(run.is_complete for run in record.runs)
+    yield f'{{\n"format":"{FORMAT}",\n"version":{VERSION},\n"complete":{_ENCODE(is_complete)},\n'
+    yield from _list_items("runs", (_ENCODE(each.to_mapping()) for each in record.runs))
+    yield from _list_items("idle", (_ENCODE(each.to_mapping()) for each in record.idle))
+    yield from _list_items("members", (each.to_json() for each in record.members))
+    yield from _list_items("verdicts", map(_ENCODE, verdicts))
+
+
+def _list_items(name: str, items: Iterable[str]) -> Iterator[str]:
+    yield f'"{name}":['
+    for number, item in enumerate(items):
+        yield f"{',' if number else ''}\n{item}"
+    yield "],\n"
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[Callable[[bytes], object]]:
+    """Write a file beside its place, and put it there once it is whole.
+
+    Raises:
+        RecordError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name[:100]}.{os.getpid()}")
+        try:
+            with beside.open("wb") as file:
+                yield file.write
+            beside.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                beside.unlink()
+            raise
+    except OSError as error:
+        raise RecordError(
+            f"{path} cannot be written: {error.strerror}", cure="give a file that can be written"
+        ) from None
+

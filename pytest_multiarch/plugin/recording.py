@@ -1,0 +1,179 @@
+"""The record of a run: a journal while it lasts, one document when it has ended."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_multiarch.core.errors import RecordError
+from pytest_multiarch.core.record import IdleGroup, describe_verdict
+from pytest_multiarch.files.record_file import Journal, name_journal
+from pytest_multiarch.plugin.listing import describe_collected
+from pytest_multiarch.plugin.surroundings import describe_surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from pytest_multiarch.core.member import Member
+    from pytest_multiarch.core.parity import Verdict
+    from pytest_multiarch.plugin.state import PluginState
+
+COLLECTED_OUTPUT = "multiarch_collected"
+"""What a worker of xdist says at its end: the groups that it collected."""
+_COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+
+
+def start_recording(state: PluginState, config: pytest.Config, path: str) -> Recording:
+    """Start the record of a run.
+
+    Raises:
+        pytest.UsageError: it cannot be written.
+    """
+    try:
+        return Recording(state, config, config.invocation_params.dir / path)
+    except RecordError as error:
+        raise pytest.UsageError(f"pytest-multiarch: {error}") from None
+
+
+class Recording:
+    """Keeps the record of a run, in the process that owns the session."""
+
+    def __init__(self, state: PluginState, config: pytest.Config, path: Path) -> None:
+        """Start the journal.
+
+        Raises:
+            RecordError: the record cannot be written.
+        """
+        self._state = state
+        self._root = config.rootpath
+        self._journal: Journal | None = Journal(path)
+        self._path = path
+        self._known: set[str] = set()
+        self._sources: set[str] = set()
+        self._collected: list[dict[str, Any]] = []
+        self._tests = 0
+        self._verdicts: Callable[[], Iterable[Verdict]] = tuple
+        self._stopped = ""
+        self.result = ""
+        """What became of the record, for the summary."""
+        self._note(
+            id=state.run_id,
+            started_at_s=time.time(),
+            **describe_surroundings(self._root, os.environ),
+        )
+
+    def follow(self, verdicts: Callable[[], Iterable[Verdict]]) -> None:
+        """Take the verdicts from there when the run has ended."""
+        self._verdicts = verdicts
+
+    def add(self, members: Iterable[Member], news: Mapping[str, Any]) -> None:
+        """Note members whose attempt has ended, and what they say of images and nodes."""
+        if news:
+            self._note(**news)
+        for member in members:
+            self._note_source(member.node_id)
+            self._known.add(member.group)
+            self._tests += 1
+            self._write(lambda journal, member=member: journal.add_member(member))  # type: ignore[misc]
+
+    def _note_source(self, node_id: str) -> None:
+        """Note the text of a test's file, and of the conftest files above it."""
+        name = node_id.partition("::")[0]
+        if name in self._sources:
+            return
+        folders = (self._root / name).parent.relative_to(self._root).parents if name else ()
+        names = [name, *(f"{folder}/conftest.py".removeprefix("./") for folder in folders)]
+        found = {
+            each: _digest_source(self._root / each) for each in names if each not in self._sources
+        }
+        self._sources.update(names)
+        self._note(sources={each: digest for each, digest in found.items() if digest})
+
+    def _note(self, **fields: Any) -> None:
+        self._write(lambda journal: journal.add_run(fields))
+
+    def _write(self, write: Callable[[Journal], None]) -> None:
+        """Write to the journal; a disk that is full must not end the tests."""
+        if self._journal is None:
+            return
+        try:
+            write(self._journal)
+        except OSError as error:
+            self._give_up(f"could not be written any more: {error.strerror}")
+
+    def _give_up(self, why: str) -> None:
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+        self.result = f"the record {self._path} {why}"
+        warnings.warn(pytest.PytestWarning(f"pytest-multiarch: {self.result}"), stacklevel=1)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take in what a worker collected: all collect the same."""
+        text = getattr(node, "workeroutput", {}).get(COLLECTED_OUTPUT)
+        if text and not self._collected:
+            self._collected = json.loads(text)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Make the document, before the terminal's summary says where it is."""
+        is_complete = exitstatus in _COMPLETE and not session.shouldstop and not session.shouldfail
+        self._collected = self._collected or describe_collected(self._state)
+        self._write(lambda journal: journal.add_idle(self._list_idle()))
+        self._note(
+            ended_at_s=time.time(),
+            ended="complete" if is_complete else "interrupted",
+            exit_status=int(exitstatus),
+            tests=self._tests,
+        )
+        if self._journal is None:
+            return
+        try:
+            self._journal.finish(describe_verdict(each) for each in self._verdicts())
+        except RecordError as error:
+            self._give_up(f"was not made of its journal {name_journal(self._path)}: {error.what}")
+            return
+        self._journal = None
+        how = "" if is_complete else ", of a run that was interrupted"
+        self.result = f"record: {self._path}{how}"
+
+    def _list_idle(self) -> Iterable[IdleGroup]:
+        for each in self._collected:
+            if each["group"] not in self._known:
+                yield IdleGroup.from_mapping({**each, "run": self._state.run_id})
+
+    def pytest_unconfigure(self) -> None:
+        """Leave the journal of a run that never came to its end."""
+        if self._journal is not None:
+            self._journal.close()
+
+
+def _digest_source(path: Path) -> str:
+    """Digest a file's text; line ends differ between checkouts."""
+    try:
+        return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+    except OSError:
+        return ""
+
+
+
+class WorkerRecording:
+    """Has a worker of xdist say what it collected."""
+
+    def __init__(self, state: PluginState, config: pytest.Config) -> None:
+        self._state = state
+        self._config = config
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Leave it to the process that owns the session; all workers collect the same."""
+        output: dict[str, str] = self._config.workeroutput  # type: ignore[attr-defined]
+        output[COLLECTED_OUTPUT] = json.dumps(describe_collected(self._state))
