@@ -77,7 +77,7 @@ class Attempts:
         if report.when == "setup":
             if report.passed:
                 return
-            self.outcome = _read_setup(report)
+            self.outcome = _OUTCOMES[name_outcome(report)]
         elif report.when == "call":
             if is_subtest(report):
                 return
@@ -117,12 +117,6 @@ class Attempts:
             duration_s=self.duration_s,
             inside_s=self.results.get("inside_s", 0.0),
         )
-
-
-def _read_setup(report: pytest.TestReport) -> Outcome:
-    if not report.skipped:
-        return Outcome.ERROR
-    return Outcome.XFAILED if hasattr(report, "wasxfail") else Outcome.SKIPPED
 
 
 def _name_group(group: dict[str, Any], suffix: str) -> str:

@@ -17,6 +17,7 @@ from pytest_multiarch.plugin.emitter import Emitter
 from pytest_multiarch.plugin.reports import (
     ATTRIBUTE,
     LETTERS,
+    SPREAD_START,
     VERDICT_ATTRIBUTE,
     is_crash,
 )
@@ -49,14 +50,17 @@ class Judge:
         self._runs_each = config.getoption("dist", "no") == "each"
         self._is_summed_up = False
         if recording is not None:
-            recording.follow(lambda: (*self._verdicts, *self._spread.values()))
+            recording.follow(
+                verdicts=lambda: (*self._verdicts, *self._spread.values()),
+                crashes=self._crashes.keys(),
+            )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in what a member's report says; the reports of foreign tests pass at once."""
         text: str | None = getattr(report, ATTRIBUTE, None)
         key = self._name_key(report) if self._runs_each else report.nodeid
-        if text is not None and report.when == "call":
+        if text is not None and text.startswith(SPREAD_START):
             document = json.loads(text)
             self._take_spread(key, document.pop("spread"), news=document)
             return

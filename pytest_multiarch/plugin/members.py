@@ -112,15 +112,17 @@ def _describe_variant(variant: Variant) -> dict[str, Any]:
     }
 
 
-def describe_spread(item: pytest.Item, trace: Trace, state: PluginState, outcome: str) -> str:
+def describe_spread(
+    item: pytest.Item, trace: Trace, state: PluginState, outcome: str, reason: str
+) -> str:
     """Give all that is known of a test that has all its platforms at once, as a line of JSON."""
-    members = make_members(item, trace, state, outcome)
+    members = make_members(item, trace, state, outcome, reason)
     document = {"spread": [each.to_mapping() for each in members]}
     return _ENCODE({**document, **_gather_news(trace, state)})
 
 
 def make_members(
-    item: pytest.Item, trace: Trace, state: PluginState, outcome: str
+    item: pytest.Item, trace: Trace, state: PluginState, outcome: str, reason: str = ""
 ) -> tuple[Member, ...]:
     """Give the members of a test that has all its platforms at once."""
     declared = state.declared.find_platforms(item)
@@ -137,6 +139,7 @@ def make_members(
                 "baseline": str(declared.baseline) if declared.baseline else None,
                 "rules": trace.rules.to_mapping(),
                 "outcome": outcome,
+                "reason": reason,
                 "started_at_s": trace.started_at_s,
                 **_describe_results(platform, trace),
                 "observations": _describe_observations(platform, trace)

@@ -12,6 +12,7 @@ from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.plugin.asking import resolve_image
 from pytest_multiarch.plugin.state import SPREAD, STATE, TRACE
 from pytest_multiarch.plugin.tracking import ParityChecker, TestRecorder, Trace, find_session
+from pytest_multiarch.run.calls import name_values
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def open_container(request: pytest.FixtureRequest, variant: Variant) -> Iterator
     settings = request.config.stash[STATE].declared.find_container(request.node)
     trace = request.node.stash[TRACE]
     session = find_session(request.config)
+    trace.secrets.update(name_values(settings.call.env))
     recorder = TestRecorder(trace, variant.platform)
     container = _call(request, lambda: session.open_container(variant, settings, recorder=recorder))
     trace.containers.append(container)

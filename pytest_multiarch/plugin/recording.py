@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_multiarch.core.errors import RecordError
+from pytest_multiarch.core.member import Member
 from pytest_multiarch.core.record import IdleGroup, describe_verdict
 from pytest_multiarch.files.record_file import Journal, name_journal
 from pytest_multiarch.plugin.listing import describe_collected
 from pytest_multiarch.plugin.surroundings import describe_surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
-    from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.parity import Verdict
     from pytest_multiarch.plugin.state import PluginState
 
@@ -60,7 +60,7 @@ class Recording:
         self._collected: list[dict[str, Any]] = []
         self._tests = 0
         self._verdicts: Callable[[], Iterable[Verdict]] = tuple
-        self._stopped = ""
+        self._crashes: Collection[str] = ()
         self.result = ""
         """What became of the record, for the summary."""
         self._note(
@@ -69,9 +69,13 @@ class Recording:
             **describe_surroundings(self._root, os.environ),
         )
 
-    def follow(self, verdicts: Callable[[], Iterable[Verdict]]) -> None:
-        """Take the verdicts from there when the run has ended."""
+    def follow(
+        self, *, verdicts: Callable[[], Iterable[Verdict]], crashes: Collection[str]
+    ) -> None:
+        """Take from there, when the run has ended, the verdicts, and the ids of the tests that
+        crashed their workers and are no members so far."""
         self._verdicts = verdicts
+        self._crashes = crashes
 
     def add(self, members: Iterable[Member], news: Mapping[str, Any]) -> None:
         """Note members whose attempt has ended, and what they say of images and nodes."""
@@ -127,6 +131,7 @@ class Recording:
         """Make the document, before the terminal's summary says where it is."""
         is_complete = exitstatus in _COMPLETE and not session.shouldstop and not session.shouldfail
         self._collected = self._collected or describe_collected(self._state)
+        self.add(self._list_crashed(), {})
         self._write(lambda journal: journal.add_idle(self._list_idle()))
         self._note(
             ended_at_s=time.time(),
@@ -144,6 +149,14 @@ class Recording:
         self._journal = None
         how = "" if is_complete else ", of a run that was interrupted"
         self.result = f"record: {self._path}{how}"
+
+    def _list_crashed(self) -> Iterable[Member]:
+        """Give the members of `variants` tests that crashed: they had no time to say anything."""
+        for each in self._collected:
+            if each["group"] in self._crashes and each["group"] not in self._known:
+                fields = {"node_id": each["group"], "outcome": "crashed", "run": self._state.run_id}
+                for platform in each["selected"]:
+                    yield Member.from_mapping({**each, **fields, "platform": platform})
 
     def _list_idle(self) -> Iterable[IdleGroup]:
         for each in self._collected:

@@ -14,6 +14,10 @@ ATTRIBUTE = "multiarch"
 """JSON: who a member is (setup), what it observed (teardown), or all of a `variants` test."""
 VERDICT_ATTRIBUTE = "multiarch_verdict"
 """The word of a report that is a verdict."""
+SPREAD_START = '{"spread":'
+"""How the text of a `variants` test begins."""
+REASON_ATTRIBUTE = "multiarch_reason"
+"""Why a test failed, where that holds values which must not be shown."""
 DIVERGED, UNCOMPARED = "DIVERGED", "UNCOMPARED"
 _PHASES = ("setup", "call", "teardown")
 LETTERS = {DIVERGED: "D", UNCOMPARED: "U"}
@@ -34,15 +38,25 @@ def is_intermediate(report: pytest.TestReport) -> bool:
     return report.outcome not in ("passed", "failed", "skipped")
 
 
+def is_end_of_setup(report: pytest.TestReport) -> bool:
+    """Tell the report of a test that did not come to its call."""
+    return report.when == "setup" and not report.passed
+
+
 def name_outcome(report: pytest.TestReport) -> str:
-    """Give the outcome of a test's call; what is to be run again has failed."""
+    """Give the outcome of a test; what is to be run again has failed."""
     if hasattr(report, "wasxfail"):
         return "xfailed" if report.skipped else "xpassed"
+    if report.when == "setup" and report.failed:
+        return "error"
     return "failed" if is_intermediate(report) else report.outcome
 
 
 def read_reason(report: pytest.TestReport) -> str:
     """Give why a test failed, was skipped or was expected to fail, in one line."""
+    masked: str | None = getattr(report, REASON_ATTRIBUTE, None)
+    if masked is not None:
+        return masked
     expected = getattr(report, "wasxfail", None)
     if expected is not None:
         return str(expected)

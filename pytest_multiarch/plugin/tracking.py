@@ -25,15 +25,19 @@ from pytest_multiarch.plugin.reports import (
     ATTRIBUTE,
     DIVERGED,
     UNCOMPARED,
+    REASON_ATTRIBUTE,
     VERDICT_ATTRIBUTE,
+    is_end_of_setup,
     make_locator,
     name_outcome,
+    read_reason,
 )
 from pytest_multiarch.plugin.state import MEMBERSHIP, SPREAD, STATE, TRACE, PluginState
+from pytest_multiarch.run.calls import name_values
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
     from types import TracebackType
 
     from pytest_multiarch.core.call import Call
@@ -63,7 +67,8 @@ class Trace:
     """What one attempt of one test did so far.
 
     `platforms` are the one platform of a parametrized test, or all of a test with `variants`.
-    `calls` are kept in this process only, never reported: they hold what secrets a test passes.
+    `calls` and `secrets` (to what they are shown as) are kept in this process only, never
+    reported: they are the values of environment variables that a test passes.
     """
 
     platforms: tuple[Platform, ...]
@@ -75,6 +80,7 @@ class Trace:
     observations: dict[Platform, list[Observation]] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     inside_s: dict[Platform, float] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, platform: Platform, observation: Observation) -> None:
@@ -86,6 +92,7 @@ class Trace:
         """Take a call down, and the time that it took in its container."""
         with self._lock:
             self.calls.append(call)
+            self.secrets.update(name_values(call.env))
             self.inside_s[platform] = self.inside_s.get(platform, 0.0) + (inside_s or 0.0)
 
 
@@ -260,6 +267,7 @@ class Tracker:
         trace = item.stash.get(TRACE, None)
         if trace is None:
             return report
+        _mask_reason(report, trace.secrets)
         text = self._describe(item, trace, report, error)
         if text:
             setattr(report, ATTRIBUTE, text)
@@ -290,11 +298,23 @@ class Tracker:
             return describe_member(membership, trace, self._state)
         if membership is not None and report.when == "teardown":
             return describe_results(membership.platform, trace, self._state)
-        if membership is None and report.when == "call":
+        if membership is None and (report.when == "call" or is_end_of_setup(report)):
             is_complete = isinstance(error, (DivergedError, UncomparedError))
             outcome = "passed" if is_complete else name_outcome(report)
-            return describe_spread(item, trace, self._state, outcome)
+            reason = "" if outcome == "passed" else read_reason(report)
+            return describe_spread(item, trace, self._state, outcome, reason)
         return ""
+
+
+def _mask_reason(report: pytest.TestReport, secrets: Mapping[str, str]) -> None:
+    """Have records and summaries say why a test failed without what it passed in secret."""
+    if report.passed or not secrets:
+        return
+    reason = masked = read_reason(report)
+    for secret in sorted(secrets, key=len, reverse=True):
+        masked = masked.replace(secret, secrets[secret])
+    if masked != reason:
+        setattr(report, REASON_ATTRIBUTE, masked)
 
 
 def _note_wider_variants(item: pytest.Item) -> None:
