@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.errors import MultiarchError
     from pytest_multiarch.core.execution import Execution
     from pytest_multiarch.core.platform import Platform
-    from pytest_multiarch.core.rules import allow
+    from pytest_multiarch.core.rules import Allowance, allow
     from pytest_multiarch.plugin.tracking import ParityChecker
     from pytest_multiarch.run.container import Container
     from pytest_multiarch.run.variant import Variant
 
 __all__ = [
+    "Allowance",
     "Container",
     "Execution",
     "MultiarchError",
@@ -34,6 +35,7 @@ __all__ = [
 ]
 _MODULES = ("errors", "wait")
 _HOMES = {
+    "Allowance": "core.rules",
     "Container": "run.container",
     "Execution": "core.execution",
     "ParityChecker": "plugin.tracking",

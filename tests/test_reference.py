@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_multiarch.core import settings
+from pytest_multiarch.core.config_schema import SETTINGS
 from pytest_multiarch.core.normalize import NORMALIZERS
 from pytest_multiarch.core.rules import make_rules
 from pytest_multiarch.plugin import hookspecs
@@ -84,7 +84,7 @@ def test_arguments_of_the_container_mark() -> None:
 
 def test_arguments_of_the_parity_mark() -> None:
     heading = next(h for h in HEADINGS if h.startswith("@pytest.mark.parity("))
-    assert read_arguments(heading) == [a for a in list_arguments(make_rules) if a != "extra"]
+    assert read_arguments(heading) == [a for a in list_arguments(make_rules) if a != "named"]
 
 
 def test_fixtures(tmp_path: Path) -> None:
@@ -96,7 +96,24 @@ def test_fixtures(tmp_path: Path) -> None:
 
 
 def test_settings() -> None:
-    assert list_first_column(read_section("Settings")) == set(settings._KEYS)
+    """The table has what each setting is, its mark, option, key and default."""
+    lines = [line for line in read_section("Settings").splitlines() if line.startswith("| ")]
+    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines[1:]]
+    assert rows == [
+        (
+            each.description,
+            quote(each.mark),
+            quote(each.option),
+            quote(each.name if each.kind else ""),
+            quote(each.default),
+        )
+        for each in SETTINGS
+    ]
+
+
+def quote(text: str) -> str:
+    """Write a text as code, if there is one."""
+    return f"`{text}`" if text else ""
 
 
 def test_normalizers() -> None:

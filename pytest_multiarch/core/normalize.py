@@ -151,6 +151,23 @@ NORMALIZERS: Mapping[str, str] = {
 """The normalizers to be asked for by name, each with what it covers."""
 
 
+def _make_replacer(pattern: str, replacement: str) -> TextFunction:
+    # `re` compiles a pattern when it is first used, and remembers it.
+    return lambda text: re.sub(pattern, replacement, text, flags=re.MULTILINE)
+
+
+def _sort_lines(text: str) -> str:
+    end = "\n" if text.endswith("\n") else ""
+    return "\n".join(sorted(text.removesuffix("\n").split("\n"))) + end
+
+
+BUILT_IN: Mapping[str, TextFunction] = {
+    **{name: _make_replacer(row[1], row[2]) for name, row in _PATTERNS.items()},
+    _LINE_ORDER: _sort_lines,
+}
+"""What each of `NORMALIZERS` does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Normalizer:
     """A named text function; the name goes into records and messages."""
@@ -159,44 +176,29 @@ class Normalizer:
     function: TextFunction
 
 
-def _make_named(name: str) -> Normalizer:
-    if name == _LINE_ORDER:
-        return Normalizer(name, _sort_lines)
-    _, pattern, replacement = _PATTERNS[name]
-    compiled = re.compile(pattern, re.MULTILINE)
-    return Normalizer(name, lambda text: compiled.sub(replacement, text))
-
-
-def _sort_lines(text: str) -> str:
-    end = "\n" if text.endswith("\n") else ""
-    return "\n".join(sorted(text.removesuffix("\n").split("\n"))) + end
-
-
 def parse_normalizers(
-    values: Iterable[object], *, extra: Mapping[str, TextFunction]
+    values: Iterable[object], *, named: Mapping[str, TextFunction] = BUILT_IN
 ) -> tuple[Normalizer, ...]:
     """Read what `normalize=` lists: names, regular expressions, pairs, callables.
 
     A text is a name if it looks like one (lower-case words with hyphens), else a regular
     expression, whose matches are replaced by `<...>`; `re:` before it says so in any case.
-    `("pattern", "replacement")` says what by. `extra` are names that plugins add.
+    `("pattern", "replacement")` says what by. `named` are the names that there are.
 
     Raises:
         UsageError: an unknown name, or a broken expression.
     """
-    return tuple(_parse_normalizer(value, extra) for value in values)
+    return tuple(_parse_normalizer(value, named) for value in values)
 
 
-def _parse_normalizer(value: object, extra: Mapping[str, TextFunction]) -> Normalizer:
+def _parse_normalizer(value: object, named: Mapping[str, TextFunction]) -> Normalizer:
     match value:
         case Normalizer():
             return value
-        case str() if value in extra:
-            return Normalizer(value, extra[value])
-        case str() if value in NORMALIZERS:
-            return _make_named(value)
+        case str() if value in named:
+            return Normalizer(value, named[value])
         case str() if re.fullmatch(r"[a-z]+(-[a-z]+)*", value):
-            raise _refuse_name(value, (*NORMALIZERS, *extra))
+            raise _refuse_name(value, tuple(named))
         case str() | re.Pattern():
             return _make_replacing(value, "<...>")
         case (str() | re.Pattern() as pattern, str() as replacement):

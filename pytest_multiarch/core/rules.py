@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.core.normalize import (
+    BUILT_IN,
     Normalizer,
     TextFunction,
     compile_pattern,
@@ -150,15 +151,15 @@ def make_rules(
     normalize: Iterable[object] = (),
     allow: Iterable[object] = (),
     stateless: bool = False,
-    extra: Mapping[str, TextFunction] | None = None,
+    named: Mapping[str, TextFunction] = BUILT_IN,
 ) -> ParityRules:
-    """Read the arguments of the `parity` mark; `extra` are normalizers that plugins add.
+    """Read the arguments of the `parity` mark; `named` are the normalizers that have names.
 
     Raises:
         UsageError: one of them is wrong.
     """
     parts, is_off = _parse_compare(compare)
-    normalizers = parse_normalizers(normalize, extra=extra or {})
+    normalizers = parse_normalizers(normalize, named=named)
     patterns = tuple(compile_pattern(each, what="ignore") for each in ignore)
     if not isinstance(stateless, bool):
         raise UsageError(f"parity: stateless={stateless!r}", cure="valid are True, False")

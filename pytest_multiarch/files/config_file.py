@@ -2,59 +2,57 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pytest_multiarch.core.config_document import ConfigDocument, parse_document
 from pytest_multiarch.core.errors import UsageError
-from pytest_multiarch.core.settings import FileSettings, Source, parse_file_settings
+from pytest_multiarch.core.settings import Settings, Source
+from pytest_multiarch.files.toml_document import SECTION, read_toml
+from pytest_multiarch.files.yaml_document import read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 YAML_NAME = "multiarch.yaml"
-_TABLE = "pytest-multiarch"
+TOML_NAME = "pyproject.toml"
 
 
-def read_config_file(root: Path) -> FileSettings:
+def find_config_root(start: Path) -> Path:
+    """Give the closest folder, from `start` upwards, that has a configuration file.
+
+    That is pytest's rootdir in most projects; where there is no such folder, `start` itself.
+    """
+    folders = (start, *start.parents)
+    names = (YAML_NAME, TOML_NAME)
+    return next((each for each in folders if any((each / n).is_file() for n in names)), start)
+
+
+def read_config_file(root: Path) -> Settings:
     """Read the configuration at the root of a project; none at all gives the defaults.
 
     Raises:
         UsageError: a file cannot be read, has a wrong key or value, or there are both.
     """
-    yaml_file, pyproject = root / YAML_NAME, root / "pyproject.toml"
-    table = _read_pyproject(pyproject) if pyproject.is_file() else None
+    document = _read_document(root)
+    return Settings() if document is None else parse_document(document)
+
+
+def _read_document(root: Path) -> ConfigDocument | None:
+    yaml_file, toml_file = root / YAML_NAME, root / TOML_NAME
+    table = read_toml(_read_text(toml_file), name=TOML_NAME) if toml_file.is_file() else None
     if not yaml_file.is_file():
-        if table is None:
-            return FileSettings()
-        return parse_file_settings(
-            table, source=Source.PYPROJECT, where=f"{pyproject.name} [tool.{_TABLE}]"
-        )
+        return table
     if table is not None:
         raise UsageError(
-            f"settings are in both {YAML_NAME} and pyproject.toml [tool.{_TABLE}]",
-            cure="keep one of them",
+            f"settings are in both {YAML_NAME} and {TOML_NAME} {SECTION}", cure="keep one of them"
         )
-    return parse_file_settings(_read_yaml(yaml_file), source=Source.YAML, where=YAML_NAME)
+    return read_yaml(_read_text(yaml_file), name=YAML_NAME, source=Source.YAML)
 
 
-def _read_pyproject(path: Path) -> Any:
-    text = path.read_text(encoding="utf-8")
-    if _TABLE not in text:
-        return None
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:  # pytest itself brings it along there
-        import tomli as tomllib
+def _read_text(path: Path) -> str:
     try:
-        return tomllib.loads(text).get("tool", {}).get(_TABLE)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path.name}: {error}") from None
-
-
-def _read_yaml(path: Path) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path.name}: not valid YAML: {error}") from None
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path.name}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path.name}: not UTF-8: {error}", cure="save it as UTF-8") from None

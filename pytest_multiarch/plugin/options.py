@@ -22,7 +22,6 @@ MARKS = (
         "platforms, and what may differ"
     ),
 )
-CONFIG_FILES = ("multiarch.yaml", "pyproject.toml")
 _PARSED_OPTIONS = ("--multiarch-platforms", "--multiarch-image")
 
 
@@ -34,8 +33,8 @@ def add_options(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="PLATFORM,...",
-        help="run only these of the platforms that tests declare; also the default for tests "
-        "that declare none (repeatable)",
+        help="run only these of the platforms that tests declare or that are configured; the "
+        "platforms of tests that declare none, if one of these is not configured (repeatable)",
     )
     group.addoption(
         "--multiarch-image",
@@ -91,8 +90,11 @@ def add_options(parser: pytest.Parser) -> None:
 
 def needs_check(config: pytest.Config) -> bool:
     """Whether anything is set that could be wrong: an option, or a configuration file."""
-    return any(config.getoption(name) for name in _PARSED_OPTIONS) or any(
-        (config.rootpath / name).is_file() for name in CONFIG_FILES
+    pyproject = config.rootpath / "pyproject.toml"
+    return (
+        any(config.getoption(name) for name in _PARSED_OPTIONS)
+        or (config.rootpath / "multiarch.yaml").is_file()
+        or (pyproject.is_file() and b"pytest-multiarch" in pyproject.read_bytes())
     )
 
 

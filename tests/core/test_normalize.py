@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.core.normalize import (
+    BUILT_IN,
     NORMALIZERS,
     apply_normalizers,
     compile_pattern,
@@ -21,7 +22,7 @@ from pytest_multiarch.core.normalize import (
 
 
 def normalize(text: str, *values: object, **options: Any) -> str:
-    normalizers = parse_normalizers(values, extra={})
+    normalizers = parse_normalizers(values)
     return normalize_text(text, **{"known": {}, "normalizers": normalizers, **options}).text
 
 
@@ -233,18 +234,18 @@ def test_a_function_is_a_normalizer() -> None:
 
 
 def test_names_that_plugins_add_are_known() -> None:
-    (found,) = parse_normalizers(["shout"], extra={"shout": str.upper})
+    (found,) = parse_normalizers(["shout"], named={"shout": str.upper})
     assert (found.name, found.function("a")) == ("shout", "A")
 
 
 def test_normalizers_apply_in_their_order() -> None:
-    normalizers = parse_normalizers([("a", "b"), ("b", "c")], extra={})
+    normalizers = parse_normalizers([("a", "b"), ("b", "c")])
     assert apply_normalizers("a", normalizers) == "c"
 
 
 def test_a_typo_names_the_nearest_and_all_that_are_valid() -> None:
     with pytest.raises(UsageError) as caught:
-        parse_normalizers(["timestamp"], extra={"shout": str.upper})
+        parse_normalizers(["timestamp"], named={**BUILT_IN, "shout": str.upper})
     assert "did you mean 'timestamps'?" in caught.value.cure
     assert "shout" in caught.value.cure
     assert "re:timestamp" in caught.value.cure
@@ -264,7 +265,7 @@ def test_a_typo_names_the_nearest_and_all_that_are_valid() -> None:
 )
 def test_what_is_no_normalizer_is_refused(value: object, words: str) -> None:
     with pytest.raises(UsageError, match=re.escape(words)):
-        parse_normalizers([value], extra={})
+        parse_normalizers([value])
 
 
 def test_a_function_that_returns_no_text_is_named() -> None:

@@ -100,7 +100,7 @@ def test_natively_nothing_is_stripped() -> None:
 
 
 def test_normalizers_of_the_test_are_applied_to_both_streams() -> None:
-    normalizers = parse_normalizers(["uuids"], extra={})
+    normalizers = parse_normalizers(["uuids"])
     one, other = (f"{digit * 8}-0000-0000-0000-000000000000\n" for digit in ("a", "b"))
     ours = observe(one, one, normalizers=normalizers)
     assert differ(ours, observe(other, other, normalizers=normalizers, platform=ARM64)) == ()
@@ -113,7 +113,7 @@ def test_a_check_is_compared_by_value() -> None:
 
 
 def test_texts_of_a_check_are_normalized_too_when_asked() -> None:
-    normalizers = parse_normalizers(["dates"], extra={})
+    normalizers = parse_normalizers(["dates"])
     ours, theirs = (
         make_check("built", {"on": day}, normalizers=normalizers)
         for day in ("2026-11-23", "2026-11-24")

@@ -47,14 +47,20 @@ def test_unused_plugin_imports_little_of_itself(pytester: pytest.Pytester) -> No
     assert {name for name in modules if name.startswith("pytest_multiarch.")} == {
         f"pytest_multiarch.plugin{name}"
         for name in (
-            "", ".collection", ".emitter", ".entry", ".fixtures", ".hookspecs", ".judge",
-            ".options", ".reports", ".state",
+            "", ".builtin", ".collection", ".emitter", ".entry", ".fixtures", ".hookspecs",
+            ".judge", ".options", ".reports", ".state",
         )
     }  # fmt: skip
 
 
 def test_unused_plugin_imports_no_third_party_module(pytester: pytest.Pytester) -> None:
     assert find_strangers(list_modules(pytester, LIST_MODULES)) == set()
+
+
+def test_a_pyproject_of_others_is_not_parsed(pytester: pytest.Pytester) -> None:
+    pytester.makepyprojecttoml("[tool.other]\nx = 1\n")
+    modules = list_modules(pytester, LIST_MODULES)
+    assert not {name for name in modules if name.startswith("pytest_multiarch.core")}
 
 
 def test_tests_without_containers_import_no_third_party_module(pytester: pytest.Pytester) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_multiarch.core.config_schema import SETTINGS
+
 from .conftest import HEAD, Run
 
 TWO = "def test_x(platform, parity): parity.check('one', 1)\n"
@@ -27,6 +29,16 @@ def test_bad_option_is_a_usage_error(run: Run, option: str, said: str) -> None:
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([said])
     assert "Traceback" not in result.stderr.str()
+
+
+def test_options_have_the_defaults_of_the_settings(pytester: pytest.Pytester) -> None:
+    config = pytester.parseconfig()
+    found = {each.name: config.getoption(each.option) for each in SETTINGS if not each.kind}
+    assert found == {
+        each.name: False if each.default == "false" else each.default
+        for each in SETTINGS
+        if not each.kind
+    }
 
 
 def test_bad_option_is_a_usage_error_under_xdist(run: Run) -> None:
@@ -139,15 +151,15 @@ def test_pyproject_gives_defaults(run_fake: Run, pytester: pytest.Pytester) -> N
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("platfroms: [amd64]", "*multiarch.yaml: platfroms: unknown setting*"),
+        ("platfroms: [amd64]", "*multiarch.yaml:1: platfroms: unknown setting*"),
         ("platfroms: [amd64]", "*did you mean 'platforms'?*"),
-        ("platforms: amd64", "*multiarch.yaml: platforms: expected a list of text*"),
-        ("platforms: [linux/arm46]", "*multiarch.yaml: platforms*0*linux/arm46*"),
-        ("image: UPPER", "*multiarch.yaml: image: *UPPER*"),
-        ("image: [", "*multiarch.yaml: not valid YAML*"),
-        ("allow: [{label: x}]", "*multiarch.yaml: allow*0*reason*"),
-        ("normalize: [timestampz]", "*multiarch.yaml: *timestampz*"),
-        ("!!python/object/apply:os.system [id]", "*multiarch.yaml: not valid YAML*"),
+        ("image: app:1\nplatforms: amd64", "*multiarch.yaml:2: platforms: expected a list of *"),
+        ("platforms: [linux/arm46]", "*multiarch.yaml:1: platforms?0?: 'linux/arm46' is not*"),
+        ("image: UPPER\nbaseline: arm46", "multiarch.yaml:2: baseline: 'arm46' is not a platform*"),
+        ("image: [", "*multiarch.yaml:2: not valid YAML*"),
+        ("allow: [{label: x}]", "*multiarch.yaml:1: allow?0?: reason is missing*"),
+        ("image: app:1\nnormalize: [timestampz]", "*multiarch.yaml:2: *timestampz*"),
+        ("!!python/object/apply:os.system [id]", "*multiarch.yaml:1: !!python*tags are not read*"),
     ],
 )
 def test_bad_yaml_is_a_usage_error(

@@ -1,0 +1,249 @@
+"""The one table of settings: what a configuration file may say, its JSON Schema, the options."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_multiarch.core.config_kinds import (
+    Choice,
+    Field,
+    Kind,
+    ListOf,
+    MappingOf,
+    Table,
+    Text,
+    TextOr,
+)
+from pytest_multiarch.core.errors import UsageError
+from pytest_multiarch.core.normalize import compile_pattern
+from pytest_multiarch.core.platform import COMMON_PLATFORMS, Platform
+from pytest_multiarch.core.reference import ImageReference
+from pytest_multiarch.core.rules import PARTS
+
+DEFAULT_RUNNER = "default"
+"""The key of `runners` that names no platform."""
+_IMAGE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+
+def _check_reference(text: str) -> str:
+    return ImageReference.parse(text).text
+
+
+def _check_text(text: str) -> str:
+    if not text.strip():
+        raise UsageError("the text is empty")
+    return text
+
+
+def _check_pattern(text: str) -> str:
+    compile_pattern(_check_text(text), what="normalize")
+    return text
+
+
+def _check_image_name(text: str) -> str:
+    if not re.search(_IMAGE_NAME, text):
+        raise UsageError(
+            f"{text!r} is no name for an image: it becomes a part of the ids of tests",
+            cure="a name is letters, digits and . _ -, and begins with a letter or a digit",
+        )
+    try:
+        Platform.parse(text)
+    except UsageError:
+        return text
+    raise UsageError(
+        f"{text!r} is no name for an image: it is a platform", cure="give it another name"
+    )
+
+
+def _parse_runner_key(text: str) -> Platform | str:
+    return text if text == DEFAULT_RUNNER else Platform.parse(text)
+
+
+_PLATFORM_PATTERN = r"^\s*[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+){0,2}\s*$"
+PLATFORM = Text(
+    what="a platform", parse=Platform.parse, pattern=_PLATFORM_PATTERN, known=COMMON_PLATFORMS
+)
+REFERENCE = Text(
+    what="an image reference", parse=_check_reference, pattern=r"^[A-Za-z0-9._:/@\[\]-]+$"
+)
+PLATFORMS = ListOf(what="a list of platforms", item=PLATFORM)
+_LABEL = Text(what="a runner's label", parse=_check_text)
+_REASON = Text(what="a reason", parse=_check_text)
+
+_IMAGE = Table(
+    what="a mapping with image, platforms and baseline",
+    fields={
+        "image": Field(kind=REFERENCE, description="The reference.", is_required=True),
+        "platforms": Field(
+            kind=PLATFORMS, description="Its platforms, for tests that declare none."
+        ),
+        "baseline": Field(
+            kind=PLATFORM, description="The platform that the others are compared with."
+        ),
+    },
+)
+_ALLOWANCE = Table(
+    what="a mapping with label, part, platforms and reason",
+    fields={
+        "label": Field(
+            kind=Text(what="a pattern for labels", parse=_check_text),
+            description="A pattern as of file names for what was called or checked; all if left "
+            "out.",
+        ),
+        "part": Field(kind=Choice(values=PARTS), description="What may differ; all if left out."),
+        "platforms": Field(
+            kind=TextOr(text=PLATFORM, other=PLATFORMS),
+            description="Those that may differ from the others; all if left out.",
+        ),
+        "reason": Field(kind=_REASON, description="Why it is right.", is_required=True),
+    },
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A setting: `kind` is None where no file can say it, `mark` and `option` empty if none can.
+
+    `default` is the text of the default value.
+    """
+
+    name: str
+    description: str
+    default: str
+    kind: Kind | None = None
+    mark: str = ""
+    option: str = ""
+
+
+SETTINGS = (
+    Definition(
+        name="image",
+        description="The image of tests that name none.",
+        default="none",
+        kind=REFERENCE,
+        mark="image(reference)",
+        option="--multiarch-image",
+    ),
+    Definition(
+        name="images",
+        description="Images that tests which name none are run on, each by its name: a reference, "
+        "or a mapping with `image`, `platforms` and `baseline`. Instead of `image`.",
+        default="none",
+        kind=MappingOf(
+            what="a mapping from names to images",
+            key=Text(what="a name", parse=_check_image_name, pattern=_IMAGE_NAME),
+            item=TextOr(text=REFERENCE, other=_IMAGE),
+        ),
+        mark="image(reference)",
+        option="--multiarch-image",
+    ),
+    Definition(
+        name="platforms",
+        description="The platforms of tests that declare none.",
+        default="none",
+        kind=PLATFORMS,
+        mark="platforms(*platforms)",
+        option="--multiarch-platforms",
+    ),
+    Definition(
+        name="baseline",
+        description="The platform that the others are compared with, for tests that declare no "
+        "platforms.",
+        default="none",
+        kind=PLATFORM,
+        mark="platforms(baseline=)",
+    ),
+    Definition(
+        name="runners",
+        description="For CI: from a platform to the label, or list of labels, of a runner that "
+        "executes it natively; `default` is the runner of the other platforms.",
+        default="default: ubuntu-latest",
+        kind=MappingOf(
+            what="a mapping from platforms to runners",
+            key=Text(
+                what="a platform",
+                parse=_parse_runner_key,
+                pattern=_PLATFORM_PATTERN,
+                known=(DEFAULT_RUNNER, *COMMON_PLATFORMS),
+            ),
+            item=TextOr(
+                text=_LABEL,
+                other=ListOf(what="a list of labels", item=_LABEL, can_be_empty=False),
+            ),
+        ),
+    ),
+    Definition(
+        name="normalize",
+        description="Normalizers for all tests: names, or regular expressions.",
+        default="none",
+        kind=ListOf(
+            what="a list of text",
+            item=Text(what="a normalizer's name or a regular expression", parse=_check_pattern),
+        ),
+        mark="parity(normalize=)",
+    ),
+    Definition(
+        name="allow",
+        description="Differences that are known and right, for all tests: mappings with `label`, "
+        "`part`, `platforms` and `reason`.",
+        default="none",
+        kind=ListOf(what="a list of mappings with label and reason", item=_ALLOWANCE),
+        mark="parity(allow=)",
+    ),
+    Definition(
+        name="parity",
+        description="What a difference does: `fail`, `report`, or `off`.",
+        default="fail",
+        option="--multiarch-parity",
+    ),
+    Definition(
+        name="strict",
+        description="Whether a test fails where nothing could be compared.",
+        default="false",
+        option="--multiarch-strict",
+    ),
+    Definition(
+        name="unavailable",
+        description="What a platform that cannot run here is: `error`, or `skip`.",
+        default="error",
+        option="--multiarch-unavailable",
+    ),
+    Definition(
+        name="pull",
+        description="When images are pulled: `missing`, `always`, or `never`.",
+        default="missing",
+        option="--multiarch-pull",
+    ),
+    Definition(
+        name="blame",
+        description="Where a divergence is reported: on its `group`, or on its `members`.",
+        default="group",
+        option="--multiarch-blame",
+    ),
+)
+DOCUMENT = Table(
+    what="a mapping of settings",
+    fields={
+        each.name: Field(kind=each.kind, description=each.description)
+        for each in SETTINGS
+        if each.kind is not None
+    },
+)
+"""What a configuration file holds."""
+
+
+def make_schema() -> dict[str, Any]:
+    """Give the JSON Schema of a configuration file, draft 2020-12.
+
+    It refuses nothing that is right. What it cannot know, the run refuses: whether a text that
+    looks like a platform is one, and which normalizers there are.
+    """
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Settings of pytest-multiarch",
+        "description": "multiarch.yaml, or [tool.pytest-multiarch] in pyproject.toml",
+        **DOCUMENT.make_schema(),
+        "not": {"required": ["image", "images"]},
+    }

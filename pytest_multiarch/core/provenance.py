@@ -1,0 +1,113 @@
+"""Every setting with its value and where that came from, for people and for programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_multiarch.core.config_schema import DEFAULT_RUNNER, SETTINGS, Definition
+from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.rules import Allowance
+from pytest_multiarch.core.settings import ImageEntry, Runners, Setting, Settings, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """A setting's value in its JSON form and as lines of text, and where it came from."""
+
+    name: str
+    value: Any
+    lines: tuple[str, ...]
+    origin: str
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Give the JSON form."""
+        return {"name": self.name, "value": self.value, "from": self.origin}
+
+
+def trace_settings(settings: Settings) -> tuple[Provenance, ...]:
+    """Give every setting."""
+    return tuple(_trace(each, settings) for each in SETTINGS)
+
+
+def _trace(definition: Definition, settings: Settings) -> Provenance:
+    found = getattr(settings, definition.name)
+    if not isinstance(found, Setting):  # one that only an option can set
+        is_default = _show(_make_plain(found)) == definition.default
+        source = Source.DEFAULT if is_default else Source.COMMAND_LINE
+        found = Setting(found, source, "" if is_default else definition.option)
+    lines = tuple(_list_lines(found.value))
+    return Provenance(
+        name=definition.name,
+        value=_make_plain(found.value),
+        lines=lines or ("none",),
+        origin=found.origin,
+    )
+
+
+def _make_plain(value: Any) -> Any:
+    """Give the JSON form, as a configuration file would write it."""
+    match value:
+        case Platform():
+            return str(value)
+        case Allowance():
+            return {key: each for key, each in value.to_mapping().items() if each}
+        case Runners():
+            by_platform = {str(each): list(labels) for each, labels in value.by_platform.items()}
+            return {DEFAULT_RUNNER: list(value.default), **by_platform}
+        case (ImageEntry(), *_):
+            return {each.name: _make_plain_entry(each) for each in value}
+        case tuple():
+            return [_make_plain(each) for each in value]
+    return value or None if isinstance(value, str) else value
+
+
+def _make_plain_entry(entry: ImageEntry) -> dict[str, Any]:
+    plain: dict[str, Any] = {"image": entry.image}
+    if entry.platforms:
+        plain["platforms"] = _make_plain(entry.platforms)
+    if entry.baseline is not None:
+        plain["baseline"] = str(entry.baseline)
+    return plain
+
+
+def _list_lines(value: Any) -> Iterator[str]:
+    """Give a line for each part of a value; a list of short texts is one line."""
+    match value:
+        case Runners():
+            for key, labels in _make_plain(value).items():
+                yield f"{key}: {', '.join(labels)}"
+        case (ImageEntry(), *_):
+            for entry in value:
+                yield f"{entry.name}: {_show_entry(entry)}"
+        case (Allowance(), *_):
+            yield from map(_show_allowance, value)
+        case tuple():
+            if value:
+                yield ", ".join(map(str, value))
+        case _:
+            yield _show(_make_plain(value))
+
+
+def _show(plain: Any) -> str:
+    match plain:
+        case None:
+            return "none"
+        case bool():
+            return str(plain).lower()
+    return str(plain)
+
+
+def _show_entry(entry: ImageEntry) -> str:
+    on = f" on {', '.join(map(str, entry.platforms))}" if entry.platforms else ""
+    baseline = f", baseline {entry.baseline}" if entry.baseline else ""
+    return f"{entry.image}{on}{baseline}"
+
+
+def _show_allowance(allowance: Allowance) -> str:
+    part = f" {allowance.part}" if allowance.part else ""
+    on = f" on {', '.join(map(str, allowance.platforms))}" if allowance.platforms else ""
+    return f"{allowance.label}{part}{on}: {allowance.reason}"

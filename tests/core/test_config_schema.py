@@ -1,0 +1,151 @@
+"""The JSON Schema and the reader of configuration files are of one mind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_multiarch.core.config_document import ConfigDocument, parse_document
+from pytest_multiarch.core.config_schema import DOCUMENT, PLATFORM, REFERENCE, make_schema
+from pytest_multiarch.core.errors import UsageError
+from pytest_multiarch.core.settings import Source
+
+SCHEMA = make_schema()
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+GOOD: list[dict[str, Any]] = [
+    {},
+    {"image": "ghcr.io/acme/app:1.4"},
+    {"images": {"alpine": "app:alpine", "Debian_12.1": {"image": "app", "platforms": ["arm64"]}}},
+    {"platforms": ["linux/amd64", "ARM64/v8", "armhf"], "baseline": "linux/arm64"},
+    {"runners": {"default": "ubuntu-latest", "linux/arm64": ["self-hosted", "ARM64"]}},
+    {"normalize": ["timestamps", r"build \d+"], "platforms": []},
+    {"allow": [{"reason": "known"}, {"label": "app *", "part": "stdout", "reason": "FMA"}]},
+    {"allow": [{"platforms": "arm64", "reason": "x"}, {"platforms": ["arm64"], "reason": "x"}]},
+    {"image": f"app@sha256:{'a' * 64}"},
+    {"image": "[::1]:5000/app:1"},
+]
+BAD: list[Any] = [
+    [],
+    "image: app",
+    {"imgae": "app"},
+    {"image": ""},
+    {"image": "a b"},
+    {"image": None},
+    {"image": 5},
+    {"image": "app", "images": {"alpine": "app:alpine"}},
+    {"images": ["app"]},
+    {"images": {"a b": "app"}},
+    {"images": {"alpine": {}}},
+    {"images": {"alpine": {"image": "app", "platfroms": []}}},
+    {"images": {"alpine": None}},
+    {"platforms": "linux/amd64"},
+    {"platforms": ["linux/arm/v7/x"]},
+    {"platforms": ["arm64", "arm64"]},
+    {"platforms": None},
+    {"baseline": ["linux/amd64"]},
+    {"runners": {"linux/arm64": []}},
+    {"runners": {"linux/arm64": [1]}},
+    {"runners": {"linux/arm64": " "}},
+    {"runners": {"a b": "x"}},
+    {"normalize": "timestamps"},
+    {"normalize": [["a", "b"]]},
+    {"allow": {"label": "x"}},
+    {"allow": [{"label": "x"}]},
+    {"allow": [{"reason": ""}]},
+    {"allow": [{"reason": "x", "part": "stdot"}]},
+    {"allow": [{"reason": "x", "lable": "x"}]},
+    {"allow": ["x"]},
+]
+KNOWN_ONLY_TO_THE_READER: list[dict[str, Any]] = [
+    {"platforms": ["linux/arm46"]},
+    {"platforms": ["amd64", "x86_64"]},
+    {"platforms": ["amd64"], "baseline": "arm64"},
+    {"images": {"alpine": {"image": "app", "platforms": ["amd64"], "baseline": "arm64"}}},
+    {"images": {"arm64": "app"}},
+    {"image": "UPPER"},
+    {"normalize": ["("]},
+    {"runners": {"arm64": "a", "linux/arm64": "b"}},
+]
+
+
+def is_read(document: Any) -> bool:
+    """Whether the reader takes a document."""
+    try:
+        parse_document(ConfigDocument(value=document, source=Source.YAML, name="multiarch.yaml"))
+    except UsageError:
+        return False
+    return True
+
+
+def test_the_schema_is_one() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("document", GOOD, ids=str)
+def test_both_take_what_is_right(document: Any) -> None:
+    assert (VALIDATOR.is_valid(document), is_read(document)) == (True, True)
+
+
+@pytest.mark.parametrize("document", BAD, ids=str)
+def test_both_refuse_what_is_wrong(document: Any) -> None:
+    assert (VALIDATOR.is_valid(document), is_read(document)) == (False, False)
+
+
+@pytest.mark.parametrize("document", KNOWN_ONLY_TO_THE_READER, ids=str)
+def test_the_reader_knows_more(document: Any) -> None:
+    assert (VALIDATOR.is_valid(document), is_read(document)) == (True, False)
+
+
+def test_every_key_has_a_good_and_a_bad_document() -> None:
+    for documents in (GOOD, BAD):
+        keys = {key for each in documents if isinstance(each, dict) for key in each}
+        assert keys >= DOCUMENT.fields.keys()
+
+
+LEAVES = st.sampled_from([
+    "linux/amd64", "arm64", "linux/s390x", "app:1", "UPPER", "", " ", "a b", "default", "stdout",
+    "timestamps", "(", "x" * 70, None, 5, True, 1.5,
+])  # fmt: skip
+KEYS = st.sampled_from([
+    "image", "platforms", "baseline", "reason", "label", "part", "default", "arm64", "linux/amd64",
+    "alpine", "a b", "",
+])  # fmt: skip
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
+)
+DOCUMENTS = st.dictionaries(st.sampled_from([*DOCUMENT.fields, "imgae"]), VALUES, max_size=3)
+
+
+@given(DOCUMENTS)
+def test_the_schema_refuses_nothing_that_is_read(document: dict[str, Any]) -> None:
+    assert VALIDATOR.is_valid(document) or not is_read(document)
+
+
+@given(st.lists(st.sampled_from(GOOD), min_size=1), st.data())
+def test_right_keys_together_are_right(
+    documents: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    together = {key: value for each in documents for key, value in each.items()}
+    together.pop(data.draw(st.sampled_from(["image", "images"])), None)
+    together.pop("baseline", None)
+    assert (VALIDATOR.is_valid(together), is_read(together)) == (True, True)
+
+
+@pytest.mark.parametrize("kind", [PLATFORM, REFERENCE], ids=["platform", "reference"])
+@given(text=st.text("aA0 /:.@[]_-\tlinux", max_size=12))
+def test_a_pattern_fits_what_is_parsed(kind: Any, text: str) -> None:
+    schema = kind.make_schema()
+    assert jsonschema.Draft202012Validator(schema).is_valid(text) or not _is_parsed(kind, text)
+
+
+def _is_parsed(kind: Any, text: str) -> bool:
+    problems: list[Any] = []
+    kind.read(text, (), problems)
+    return not problems
