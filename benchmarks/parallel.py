@@ -4,8 +4,9 @@
     python benchmarks/parallel.py [--rounds 3] [--tests 40] [--workers 1 2 4]
 
 A suite of one-shot runs, in one process (`-n 0`) and in several, natively (linux/amd64) and
-emulated (linux/arm64), with a command that does next to nothing and with one that computes. They
-take turns, in another order each round; what is compared are the ratios within a round.
+emulated (linux/arm64): with a command that does next to nothing, with one that computes, and with
+none, which shows what happens once in each process. They take turns, in another order each round;
+what is compared are the ratios within a round.
 
 Then one suite on an image that the engine does not have yet: how often it is pulled, how many
 containers each worker starts, and whether the results are those of one process.
@@ -26,7 +27,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -43,6 +44,7 @@ CONTENDERS = Path(__file__).resolve().parent / "contenders"
 SESSION_LABEL = "org.pytest-multiarch.session"
 PLATFORMS = {"native": "linux/amd64", "emulated": "linux/arm64"}
 WORKS = ("short", "computing")
+NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +82,35 @@ def run_suite(
     )
 
 
-def report(seconds: Seconds, workers: Sequence[int]) -> None:
-    """Print medians, and ratios within rounds with their spread."""
-    print("\nseconds, median:")
-    for work in WORKS:
-        for execution in PLATFORMS:
-            row = [statistics.median(seconds[Setup(execution, work, each)]) for each in workers]
-            print_row(f"{work}, {execution}", [f"{each:.2f}" for each in row])
+def report(seconds: Seconds, counts: Sequence[int]) -> None:
+    """Print medians, and ratios within rounds with their spread; a column for each `-n`."""
+    print_row("", [f"-n {each}" for each in counts])
+    print("seconds, median:")
+    for work in (NOTHING, *WORKS):
+        for kind in PLATFORMS:
+            row = [statistics.median(seconds[Setup(kind, work, each)]) for each in counts]
+            print_row(f"{work}, {kind}", [f"{each:.2f}" for each in row])
     print("\nratio to -n 0:")
     for work in WORKS:
-        for execution in PLATFORMS:
-            alone = seconds[Setup(execution, work, 0)]
-            series = [seconds[Setup(execution, work, each)] for each in workers]
-            print_row(f"{work}, {execution}", [describe_ratio(each, alone) for each in series])
-    print("\ncost of emulation (emulated / native, at the same -n):")
+        for kind in PLATFORMS:
+            series = [seconds[Setup(kind, work, each)] for each in counts]
+            print_row(f"{work}, {kind}", [describe_ratio(each, series[0]) for each in series])
+    runs = {setup: subtract_nothing(seconds, setup) for setup in seconds}
+    print("\nratio to -n 0, less what happens once in each process:")
     for work in WORKS:
-        cells = [
-            describe_ratio(*(seconds[Setup(kind, work, each)] for kind in ("emulated", "native")))
-            for each in workers
-        ]
-        print_row(work, cells)
+        for kind in PLATFORMS:
+            series = [runs[Setup(kind, work, each)] for each in counts]
+            print_row(f"{work}, {kind}", [describe_ratio(each, series[0]) for each in series])
+    print("\ncost of emulation (emulated / native), less the same:")
+    for work in WORKS:
+        pairs = [(runs[Setup("emulated", work, n)], runs[Setup("native", work, n)]) for n in counts]
+        print_row(work, [describe_ratio(*pair) for pair in pairs])
+
+
+def subtract_nothing(seconds: Seconds, setup: Setup) -> list[float]:
+    """Give what the runs took, by round, without starting processes and opening variants."""
+    idle = seconds[replace(setup, work=NOTHING)]
+    return [busy_s - idle_s for busy_s, idle_s in zip(seconds[setup], idle, strict=True)]
 
 
 def describe_ratio(ours: Sequence[float], theirs: Sequence[float]) -> str:
@@ -109,8 +120,8 @@ def describe_ratio(ours: Sequence[float], theirs: Sequence[float]) -> str:
 
 
 def print_row(title: str, cells: Sequence[str]) -> None:
-    """Print one line of a table, a column for each number of workers."""
-    print(f"{title:22}" + "".join(f"{cell:>22}" for cell in cells))
+    """Print one line of a table."""
+    print(f"{title:22}" + "".join(f"{cell:>24}" for cell in cells))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +228,7 @@ def main() -> None:
         "BENCHMARK_IMAGE": given.image,
     }
     counts = (0, *given.workers)
-    setups = [Setup(e, work, n) for e in PLATFORMS for work in WORKS for n in counts]
+    setups = [Setup(e, work, n) for e in PLATFORMS for work in (NOTHING, *WORKS) for n in counts]
     seconds: Seconds = {each: [] for each in setups}
     for number in range(given.rounds):
         for each in random.Random(number).sample(setups, len(setups)):

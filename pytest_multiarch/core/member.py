@@ -73,8 +73,10 @@ class Member:
     """One test on one platform: one attempt of it, in one run.
 
     `declared` are the platforms that the test names, in its order; `selected` those of them that
-    were to run. `inside_s` is the time its calls took inside their containers, in seconds;
-    `started_at_s` is in seconds since 1970.
+    were to run. `reason` says why it failed or was skipped, `teardown_error` why its teardown
+    failed, which leaves the outcome as it is; both can have many lines. `line` is where the test
+    stands in its file, 0 if that is not known. `inside_s` is the time its calls took inside their
+    containers, in seconds; `started_at_s` is in seconds since 1970.
     """
 
     group: str
@@ -89,13 +91,20 @@ class Member:
     baseline: Platform | None = None
     outcome: Outcome = Outcome.NOT_RUN
     reason: str = ""
+    teardown_error: str = ""
     execution: Execution | None = None
     variant: VariantIdentity | None = None
     rules: ParityRules = field(default_factory=ParityRules)
     observations: Sequence[Observation] = ()
+    line: int = 0
     started_at_s: float = 0.0
     duration_s: float = 0.0
     inside_s: float = 0.0
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the test, or its teardown, failed."""
+        return self.outcome.is_failure or bool(self.teardown_error)
 
     @property
     def is_emulated(self) -> bool:
@@ -155,9 +164,11 @@ class Member:
             "baseline": str(self.baseline) if self.baseline else None,
             "outcome": self.outcome.value,
             "reason": self.reason,
+            "teardown_error": self.teardown_error,
             "execution": self.execution.to_mapping() if self.execution else None,
             "variant": self.variant.to_mapping() if self.variant else None,
             "rules": self.rules.to_mapping(),
+            "line": self.line,
             "started_at_s": self.started_at_s,
             "duration_s": self.duration_s,
             "inside_s": self.inside_s,

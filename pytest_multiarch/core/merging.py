@@ -6,13 +6,13 @@ idempotent. Verdicts are computed from what is left, by the comparison that judg
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.comparison import Comparison
+from pytest_multiarch.core.comparison import Comparison, Finding
 from pytest_multiarch.core.member import Member, Outcome, resolve_duplicates
 from pytest_multiarch.core.parity import Verdict, VerdictKind, compare_group
 from pytest_multiarch.core.record import IdleGroup, Record, Run, order_runs
@@ -40,6 +40,16 @@ def merge_records(records: Iterable[Record]) -> Record:
         members=members,
         idle=tuple(sorted(idle)),
     )
+
+
+def name_runs(runs: Iterable[Run]) -> dict[str, str]:
+    """Give runs' names by their ids; of several with one name, each says a part of its id."""
+    given = tuple(runs)
+    counts = Counter(each.name for each in given)
+    return {
+        each.id: each.name if counts[each.name] == 1 else f"{each.name} ({each.id[:8]})"
+        for each in given
+    }
 
 
 class MismatchKind(Enum):
@@ -76,13 +86,15 @@ def find_mismatches(record: Record) -> tuple[Mismatch, ...]:
 def _find_differing(
     kind: MismatchKind, what: str, runs: Iterable[Run], read: Callable[[Run], str]
 ) -> Iterator[Mismatch]:
-    names: dict[str, list[str]] = {}
-    for run in runs:
+    given = tuple(runs)
+    names = name_runs(given)
+    found: dict[str, list[str]] = {}
+    for run in given:
         value = read(run)
         if value:
-            names.setdefault(value, []).append(run.name)
-    if len(names) > 1:
-        yield Mismatch(kind=kind, what=what, runs={v: tuple(n) for v, n in names.items()})
+            found.setdefault(value, []).append(names[run.id])
+    if len(found) > 1:
+        yield Mismatch(kind=kind, what=what, runs={v: tuple(n) for v, n in found.items()})
 
 
 def _find_differing_sources(runs: tuple[Run, ...]) -> Iterator[Mismatch]:
@@ -98,7 +110,7 @@ def _read_source(path: str, run: Run) -> str:
 
 def _find_differing_images(record: Record) -> Iterator[Mismatch]:
     """Compare what was run, and what an index offered, platform by platform."""
-    names = {run.id: run.name for run in record.runs}
+    names = name_runs(record.runs)
     found: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for member in record.members:
         variant = member.variant
@@ -108,7 +120,7 @@ def _find_differing_images(record: Record) -> Iterator[Mismatch]:
     for run in record.runs:
         for reference, image in run.images.items():
             for platform, digest in image["platforms"].items():
-                found[reference, platform][digest].add(run.name)
+                found[reference, platform][digest].add(names[run.id])
     differing: dict[str, tuple[str, dict[str, set[str]]]] = {}
     for (reference, platform), digests in sorted(found.items()):
         if len(digests) > 1:
@@ -125,13 +137,15 @@ def _find_differing_images(record: Record) -> Iterator[Mismatch]:
 class Twins:
     """One test on one platform, run natively and emulated.
 
-    `is_alike`: both did the same, or nothing of them can be compared. `ratio` is emulated to
-    native time inside the containers, None where there was none.
+    `is_alike`: both did the same, or nothing of them can be compared; `findings` are what they did
+    differently. `ratio` is emulated to native time inside the containers, None where there was
+    none.
     """
 
     native: Member
     emulated: Member
     is_alike: bool
+    findings: tuple[Finding, ...] = ()
     ratio: float | None
 
 
@@ -140,13 +154,19 @@ class Judgement:
     """What a record comes to.
 
     `idle` are groups that ran on no platform, `untested` the declared platforms on which nothing
-    ran at all, `failed_twins` the members that failed emulated where the native run counts.
+    ran at all. `is_strict`: groups of which nothing could be compared are failures.
     """
 
     record: Record
     verdicts: tuple[Verdict, ...]
     twins: tuple[Twins, ...]
     untested: tuple[Platform, ...]
+    is_strict: bool = False
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The members that count: one of each platform of a group."""
+        return tuple(member for each in self.verdicts for member in each.members)
 
     @property
     def idle(self) -> tuple[IdleGroup, ...]:
@@ -159,7 +179,22 @@ class Judgement:
 
     @property
     def failed_twins(self) -> tuple[Member, ...]:
-        return tuple(t.emulated for t in self.twins if t.emulated.outcome.is_failure)
+        """The members that failed emulated where the native run counts."""
+        return tuple(t.emulated for t in self.twins if t.emulated.has_failed)
+
+    @property
+    def diverged(self) -> tuple[Verdict, ...]:
+        return tuple(each for each in self.verdicts if each.kind is VerdictKind.DIVERGED)
+
+    @property
+    def uncompared(self) -> tuple[Verdict, ...]:
+        """The groups that are failures since nothing of them could be compared."""
+        return tuple(each for each in self.verdicts if self.is_strict and each.is_vacuous)
+
+    @property
+    def failed(self) -> tuple[Member, ...]:
+        """The members that failed, whether they count or have a native twin that does."""
+        return (*(each for each in self.members if each.has_failed), *self.failed_twins)
 
     @property
     def incomplete(self) -> tuple[Verdict, ...]:
@@ -169,15 +204,16 @@ class Judgement:
     @property
     def has_failed(self) -> bool:
         """Whether something diverged, or a test failed."""
-        return bool(self.failed_twins) or any(is_failure(each) for each in self.verdicts)
+        return bool(self.diverged or self.failed or self.uncompared)
 
     @property
     def is_complete(self) -> bool:
-        """Whether every declared platform of every test ran, and every run came to its end."""
-        return not (self.incomplete or self.untested or self.idle or self.interrupted)
+        """Whether there are tests, every declared platform of each ran, and every run ended."""
+        is_open = self.incomplete or self.untested or self.idle or self.interrupted
+        return bool(self.verdicts) and not is_open
 
 
-def judge_record(record: Record) -> Judgement:
+def judge_record(record: Record, *, is_strict: bool = False) -> Judgement:
     """Compare every group of a record, its duplicates resolved."""
     groups = record.list_groups()
     verdicts = tuple(compare_group(groups[name]) for name in sorted(groups))
@@ -189,13 +225,14 @@ def judge_record(record: Record) -> Judgement:
         verdicts=verdicts,
         twins=tuple(twins for name in sorted(groups) for twins in _pair_twins(groups[name])),
         untested=tuple(sorted(declared - ran)),
+        is_strict=is_strict,
     )
 
 
 def is_failure(verdict: Verdict) -> bool:
     """Whether a verdict is one that fails a run: a divergence, or a test that failed."""
     return verdict.kind is VerdictKind.DIVERGED or any(
-        each.outcome.is_failure for each in verdict.members
+        each.has_failed for each in verdict.members
     )
 
 
@@ -214,17 +251,25 @@ def _pair_twins(members: list[Member]) -> Iterator[Twins]:
         if not (other.outcome.has_run and emulated.outcome.has_run):
             continue
         has_times = other.inside_s > 0 and emulated.inside_s > 0
+        is_comparable = other.outcome.is_comparable and emulated.outcome.is_comparable
+        findings = _find_findings(other, emulated) if is_comparable else ()
         yield Twins(
             native=other,
             emulated=emulated,
-            is_alike=_are_alike(other, emulated),
+            is_alike=not findings if is_comparable else other.outcome is emulated.outcome,
+            findings=findings,
             ratio=emulated.inside_s / other.inside_s if has_times else None,
         )
 
 
-def _are_alike(native: Member, emulated: Member) -> bool:
-    if not (native.outcome.is_comparable and emulated.outcome.is_comparable):
-        return native.outcome is emulated.outcome
+def _find_findings(native: Member, emulated: Member) -> tuple[Finding, ...]:
     comparison = Comparison(native, emulated)
     comparison.run()
-    return not comparison.findings
+    return tuple(
+        each
+        for each in comparison.findings
+        if not any(
+            allowance.covers(each.label, each.part, native.platform)
+            for allowance in comparison.allowances
+        )
+    )

@@ -24,7 +24,8 @@ class Run:
 
     `ended` is `complete`, `interrupted` (Ctrl-C, `-x`, an internal error), or empty where the
     process was killed before it could say so. `tests` is how many members it recorded. `machine`,
-    `job` and `versions` are for people. `commit` is that of the repository. `sources` maps the
+    `job` and `versions` are for people. `commit` is that of the repository, `root`
+    the folder in it that ids start at (`app/`, empty for its own). `sources` maps the
     files of tests to digests of their text; `images` references to the digest and the entries of
     the index (platform to digest) that was found; `nodes` addresses to what engines say of
     themselves.
@@ -37,6 +38,7 @@ class Run:
     exit_status: int | None = None
     tests: int = 0
     commit: str = ""
+    root: str = ""
     machine: Mapping[str, str] = field(default_factory=dict)
     job: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -166,6 +166,35 @@ def values_agree(
     if ours.canonical == theirs.canonical:
         return True
     return find_mismatch(ours, theirs, our_platform, their_platform) is None
+
+
+def check_canonical(text: str) -> None:
+    """Check that a text is JSON of a value as `observe_value` takes one down.
+
+    Raises:
+        ValueError: it is not, or is nested too deeply.
+    """
+    try:
+        value = json.loads(text)
+        is_flat = text.count("[") + text.count("{") <= _DEPTH_LIMIT
+        if is_flat or not _is_deep(value):
+            return
+    except RecursionError:
+        pass
+    raise ValueError(f"it is nested deeper than {_DEPTH_LIMIT} levels")
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEPTH_LIMIT + 1):
+        level = [inner for each in level for inner in _list_inner(each)]
+    return bool(level)
+
+
+def _list_inner(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 @dataclass(frozen=True, slots=True)

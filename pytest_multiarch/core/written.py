@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
+from pytest_multiarch.core.errors import RecordError
 from pytest_multiarch.core.observation import Observation
 
 if TYPE_CHECKING:
@@ -64,7 +65,11 @@ class WrittenObservations(Sequence[Observation]):
         return self._size
 
     def __iter__(self) -> Iterator[Observation]:
-        return map(Observation.from_mapping, json.loads(self.text))
+        try:
+            documents = json.loads(self.text)
+        except ValueError:  # a key given twice, once in disguise, and two arrays were taken
+            raise RecordError("the observations of a record are damaged") from None
+        return map(Observation.from_mapping, documents)
 
     @overload
     def __getitem__(self, position: int) -> Observation: ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import resources
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pytest_multiarch.core.errors import MultiarchError, RecordError
 from pytest_multiarch.core.member import Member
 from pytest_multiarch.core.record import FORMAT, VERSION, IdleGroup, Record, Run
+from pytest_multiarch.core.value import check_canonical
 from pytest_multiarch.core.written import WrittenObservations
 
 if TYPE_CHECKING:
@@ -45,10 +47,21 @@ def _compile(part: str) -> Callable[[Any], Any]:
     import fastjsonschema
 
     definitions = json.loads(read_schema())["definitions"]
-    check: Callable[[Any], Any] = fastjsonschema.compile(
-        {"definitions": definitions, "$ref": f"#/definitions/{part}"}
-    )
+    # Of a reference fastjsonschema makes a call, which takes as long as what it checks.
+    inlined = _inline_references(definitions[part], definitions)
+    check: Callable[[Any], Any] = fastjsonschema.compile(inlined)
     return check
+
+
+def _inline_references(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_inline_references(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        name = schema["$ref"].removeprefix("#/definitions/")
+        return _inline_references(definitions[name], definitions)
+    return {key: _inline_references(each, definitions) for key, each in schema.items()}
 
 
 def read_record(path: Path) -> Record:
@@ -61,6 +74,8 @@ def read_record(path: Path) -> Record:
         data = path.read_bytes()
     except OSError as error:
         raise _explain_unreadable(path, error) from None
+    if not data:
+        raise _refuse(path, "it is empty")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -77,8 +92,8 @@ def read_record(path: Path) -> Record:
         raise _refuse(path, str(error)) from None
     except RecursionError:
         raise _refuse(path, "it is nested too deeply") from None
-    except ValueError as error:  # such as an integer of more digits than Python reads
-        raise _refuse(path, str(error)) from None
+    except ValueError:  # Python reads integers of up to 4300 digits
+        raise _refuse(path, "it holds a number of too many digits") from None
 
 
 def _explain_unreadable(path: Path, error: OSError) -> RecordError:
@@ -117,13 +132,19 @@ class _Parts:
         """Take in the first line of a journal, if it is one."""
         if not isinstance(head, dict) or head.get("journal") is not True:
             return False
-        self._fields = head
+        self._fields = {**head, "runs": True, "members": True}
         self._check_version()
         return True
 
     def take_field(self, name: str, value: Any) -> None:
-        """Take in a field of the document."""
+        """Take in a field of the document.
+
+        Raises:
+            RecordError: another version wrote it, so nothing else can be expected of it.
+        """
         self._fields[name] = value
+        if {"format", "version"} <= self._fields.keys():
+            self._check_version()
 
     def take(self, part: str, document: Any, text: str = "") -> None:
         """Take in a part; what is wrong is said once it is known which version wrote it."""
@@ -149,13 +170,14 @@ class _Parts:
         self._check_version()
         if self._problem is not None:
             raise self._problem
-        return Record(
-            runs=tuple(self._runs), members=tuple(self._members), idle=tuple(self._idle)
-        )
+        for name in ("runs", "members"):
+            if name not in self._fields:
+                raise _BrokenError(f"it has no {name}")
+        return Record(runs=tuple(self._runs), members=tuple(self._members), idle=tuple(self._idle))
 
     def _check_version(self) -> None:
         version = self._fields.get("version")
-        if self._fields.get("format") != FORMAT or not isinstance(version, int):
+        if self._fields.get("format") != FORMAT or type(version) is not int:
             raise _BrokenError(f"it does not say that it is one (format: {FORMAT!r})")
         if version > VERSION:
             raise RecordError(
@@ -180,16 +202,35 @@ def _check(part: str, document: Any) -> None:
     except fastjsonschema.JsonSchemaValueException as error:
         # Its name for the whole is `data`; the value itself can be of any size.
         where, _, must = error.message.removeprefix("data").removeprefix(".").partition(" must ")
-        raise _BrokenError(f"{where[:200] or 'it'} must {must[:200]}") from None
+        raise _BrokenError(_escape(f"{where[:200] or 'it'} must {must[:200]}")) from None
+
+
+def _escape(text: str) -> str:
+    """Make a text of a stranger's fit for a terminal."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _make_member(document: dict[str, Any], text: str) -> Member:
-    """Make a member whose observations are kept as text."""
+    """Make a member whose observations are kept as text, if they stand at its end."""
     seen = document["observations"]
-    is_last = next(reversed(document)) == "observations"
-    start = text.find(_OBSERVATIONS) if is_last else -1
+    for each in seen:
+        if "value" in each:
+            _check_value(each["label"], each["value"])
+    is_last = next(reversed(document)) == "observations" and text.isascii()
+    start = text.rfind(_OBSERVATIONS) if is_last else -1
     written = text[start + len(_OBSERVATIONS) : -1] if start >= 0 else _ENCODE(seen)
     return Member.from_mapping({**document, "observations": WrittenObservations(written, seen)})
+
+
+def _check_value(label: str, value: dict[str, Any]) -> None:
+    """Check that the value of a check can be read when it is compared."""
+    try:
+        check_canonical(value["json"])
+        if "normalized" in value:
+            check_canonical(value["normalized"])
+    except ValueError as error:
+        what = _escape(label[:200])
+        raise _BrokenError(f"the value of {what!r} cannot be read: {error}") from None
 
 
 def _read_document(text: str, data: bytes, parts: _Parts) -> None:
@@ -202,12 +243,14 @@ def _read_document(text: str, data: bytes, parts: _Parts) -> None:
         key = scanner.read_value()
         scanner.expect(":")
         if key in _LISTS:
+            parts.take_field(key, True)
             for document, written in scanner.read_items():
                 parts.take(_LISTS[key], document, written)
         else:
             value = scanner.read_value()
-            parts.take_field(str(key), value)
-            if key == "sha256":
+            if key in _FIELDS:
+                parts.take_field(key, value)
+            elif key == "sha256":
                 _check_sum(value, text, data, key_at)
         if not scanner.accept(","):
             scanner.expect("}")
@@ -215,6 +258,7 @@ def _read_document(text: str, data: bytes, parts: _Parts) -> None:
             return
 
 
+_FIELDS = ("format", "version")
 _LISTS = {"members": "member", "runs": "run", "idle": "idle"}
 
 
@@ -234,11 +278,9 @@ class _Scanner:
 
     def skip(self) -> int:
         """Skip white space, and give the place."""
-        text, at = self._text, self._at
-        while text[at : at + 1] in _WHITE_SPACE and at < len(text):
-            at += 1
-        self._at = at
-        return at
+        found = _WHITE_SPACE.match(self._text, self._at)
+        self._at = found.end() if found else self._at
+        return self._at
 
     def accept(self, character: str) -> bool:
         """Pass a character, if it is there."""
@@ -277,7 +319,8 @@ class _Scanner:
                 return
 
 
-_WHITE_SPACE = frozenset(" \t\n\r")
+_WHITE_SPACE = re.compile(r"[ \t\n\r]*")
+_WHOLE_LINE = re.compile(r"([^\n]*)\n")
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -286,11 +329,11 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _read_journal(text: str, parts: _Parts) -> None:
     """Read a journal. Of a member's attempts the last counts; a line without an end was cut off."""
-    *lines, _ = text.split("\n")
     run: dict[str, Any] = {}
     idle: list[Any] = []
     members: dict[tuple[Any, ...], tuple[Any, str]] = {}
-    for number, line in enumerate(lines, start=2):
+    for number, found in enumerate(_WHOLE_LINE.finditer(text), start=2):
+        line = found[1].strip()
         try:
             document = json.loads(line, parse_constant=_refuse_constant)
         except json.JSONDecodeError as error:
@@ -301,13 +344,14 @@ def _read_journal(text: str, parts: _Parts) -> None:
         if part == "member":
             _check(part, content)
             key = content["group"], content["platform"]
-            members[key] = content, line[len('{"member":') : -1]
+            members[key] = content, line[len('{"member":') : -1].rstrip()
         elif part == "run" and isinstance(content, dict):
-            run = _lay_over(run, content)
+            _lay_over(run, content)
         elif part == "idle" and isinstance(content, list):
             idle = content
         else:
             raise _BrokenError(f"line {number}: {str(part)[:40]!r} is not a part of a record")
+    run.setdefault("tests", len(members))
     parts.take("run", run)
     for content, written in members.values():
         parts.take("member", content, written)
@@ -315,14 +359,14 @@ def _read_journal(text: str, parts: _Parts) -> None:
         parts.take("idle", each)
 
 
-def _lay_over(run: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+def _lay_over(run: dict[str, Any], more: Mapping[str, Any]) -> None:
     """Lay what was learned later over what is known; tables grow."""
-    merged = dict(run)
     for name, value in more.items():
-        known = merged.get(name)
-        both = isinstance(known, dict) and isinstance(value, dict)
-        merged[name] = {**known, **value} if both else value  # type: ignore[dict-item]
-    return merged
+        known = run.get(name)
+        if isinstance(known, dict) and isinstance(value, dict):
+            known.update(value)
+        else:
+            run[name] = value
 
 
 class Journal:
@@ -452,4 +496,3 @@ def replace_file(path: Path) -> Iterator[Callable[[bytes], object]]:
         raise RecordError(
             f"{path} cannot be written: {error.strerror}", cure="give a file that can be written"
         ) from None
-

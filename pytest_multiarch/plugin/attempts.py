@@ -18,6 +18,7 @@ from pytest_multiarch.plugin.reports import (
     is_subtest,
     name_outcome,
     read_reason,
+    read_teardown_error,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Attempts:
     count: int = 0
     outcome: Outcome = Outcome.NOT_RUN
     reason: str = ""
+    teardown_error: str = ""
+    line: int = 0
     duration_s: float = 0.0
     is_retried: bool = False
     is_done: bool = False
@@ -60,7 +63,8 @@ class Attempts:
         """Start over: of several attempts the last one counts."""
         self.own, self.results, self.observations = own, {}, ()
         self.count += 1
-        self.outcome, self.reason, self.duration_s = Outcome.NOT_RUN, "", 0.0
+        self.outcome, self.reason, self.teardown_error = Outcome.NOT_RUN, "", ""
+        self.duration_s = 0.0
         self.is_retried = self.is_done = False
 
     def take_results(self, text: str) -> None:
@@ -75,6 +79,7 @@ class Attempts:
         if is_intermediate(report):
             self.is_retried = True
         if report.when == "setup":
+            self.line = (report.location[1] or 0) + 1
             if report.passed:
                 return
             self.outcome = _OUTCOMES[name_outcome(report)]
@@ -85,6 +90,7 @@ class Attempts:
         elif is_crash(report):
             self.outcome = Outcome.CRASHED
         else:
+            self.teardown_error = read_teardown_error(report)
             return
         self.reason = "" if self.outcome is Outcome.PASSED else read_reason(report)
 
@@ -109,10 +115,12 @@ class Attempts:
             baseline=group.baseline,
             outcome=self.outcome,
             reason=self.reason,
+            teardown_error=self.teardown_error,
             execution=Execution.from_mapping(execution) if execution else None,
             variant=VariantIdentity(**variant) if variant else None,
             rules=ParityRules.from_mapping(rules) if rules else _DEFAULT_RULES,
             observations=self.observations,
+            line=self.line,
             started_at_s=self.own.get("started_at_s", 0.0),
             duration_s=self.duration_s,
             inside_s=self.results.get("inside_s", 0.0),

@@ -20,6 +20,7 @@ from pytest_multiarch.plugin.reports import (
     SPREAD_START,
     VERDICT_ATTRIBUTE,
     is_crash,
+    read_teardown_error,
 )
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Judge:
         self._crashes: dict[str, pytest.TestReport] = {}
         self._verdicts: list[Verdict] = []
         self._spread: dict[str, Verdict] = {}
+        self._unrecorded: dict[str, tuple[list[Member], dict[str, Any]]] = {}
         self._runs_each = config.getoption("dist", "no") == "each"
         self._is_summed_up = False
         if recording is not None:
@@ -68,6 +70,8 @@ class Judge:
             self._begin(key, text, suffix=key.removeprefix(report.nodeid))
         group = self._group_of.get(key)
         if group is None:
+            if report.when == "teardown" and key in self._unrecorded:
+                self._record_spread(key, read_teardown_error(report))
             if is_crash(report):  # it may be a member: its siblings will tell
                 self._crashes[key] = report
             return
@@ -95,9 +99,16 @@ class Judge:
         before = self._spread.get(key)
         attempt = before.members[0].attempt + 1 if before is not None else 1
         members = [Member.from_mapping({**each, "attempt": attempt}) for each in documents]
-        if self._recording is not None:
-            self._recording.add(members, news)
+        self._unrecorded[key] = members, news
         self._spread[key] = _forget_observations(compare_group(members))
+
+    def _record_spread(self, key: str, teardown_error: str = "") -> None:
+        """Record a test with all its variants once it is over."""
+        members, news = self._unrecorded.pop(key)
+        if self._recording is not None:
+            self._recording.add(
+                [replace(each, teardown_error=teardown_error) for each in members], news
+            )
 
     def _begin(self, key: str, text: str, *, suffix: str) -> None:
         """Note the start of a member's attempt; the first of a group tells of them all."""
@@ -162,6 +173,8 @@ class Judge:
         try:
             return (yield)
         finally:
+            for key in tuple(self._unrecorded):
+                self._record_spread(key)
             for group in tuple(self._groups.values()):
                 if group is not None:
                     self._settle(group)

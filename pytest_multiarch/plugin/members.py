@@ -140,6 +140,7 @@ def make_members(
                 "rules": trace.rules.to_mapping(),
                 "outcome": outcome,
                 "reason": reason,
+                "line": (item.location[1] or 0) + 1,
                 "started_at_s": trace.started_at_s,
                 **_describe_results(platform, trace),
                 "observations": _describe_observations(platform, trace)

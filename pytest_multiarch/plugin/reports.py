@@ -20,6 +20,7 @@ REASON_ATTRIBUTE = "multiarch_reason"
 """Why a test failed, where that holds values which must not be shown."""
 DIVERGED, UNCOMPARED = "DIVERGED", "UNCOMPARED"
 _PHASES = ("setup", "call", "teardown")
+_REASON_LIMIT = 10_000
 LETTERS = {DIVERGED: "D", UNCOMPARED: "U"}
 
 
@@ -53,7 +54,7 @@ def name_outcome(report: pytest.TestReport) -> str:
 
 
 def read_reason(report: pytest.TestReport) -> str:
-    """Give why a test failed, was skipped or was expected to fail, in one line."""
+    """Give why a test failed, was skipped or was expected to fail; of a long text the start."""
     masked: str | None = getattr(report, REASON_ATTRIBUTE, None)
     if masked is not None:
         return masked
@@ -63,8 +64,12 @@ def read_reason(report: pytest.TestReport) -> str:
     if report.skipped and isinstance(report.longrepr, tuple):
         return str(report.longrepr[2]).removeprefix("Skipped: ")
     crash = getattr(report.longrepr, "reprcrash", None)
-    text = str(getattr(crash, "message", "") or report.longrepr or "")
-    return text.partition("\n")[0]
+    return str(getattr(crash, "message", "") or report.longrepr or "")[:_REASON_LIMIT]
+
+
+def read_teardown_error(report: pytest.TestReport) -> str:
+    """Give why a test's teardown failed; empty for all else."""
+    return read_reason(report) if report.when == "teardown" and report.failed else ""
 
 
 def make_locator(config: pytest.Config) -> Callable[[str], str]:

@@ -32,7 +32,7 @@ def describe_surroundings(root: Path, environ: Mapping[str, str]) -> dict[str, A
             "pytest": pytest.__version__,
             "python": platform.python_version(),
         },
-        "commit": _find_commit(root, environ),
+        **_find_commit(root, environ),
     }
 
 
@@ -67,13 +67,17 @@ def _describe_job(environ: Mapping[str, str]) -> dict[str, str]:
     return {}
 
 
-def _find_commit(root: Path, environ: Mapping[str, str]) -> str:
-    """Give the commit of the working tree; a CI service also names it where there is no git."""
-    command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+def _find_commit(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Give the commit of the working tree, and where in it the root folder of the tests is.
+
+    A CI service also names the commit where there is no git.
+    """
+    command = ["git", "-C", str(root), "rev-parse", "HEAD", "--show-prefix"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
         if found.returncode == 0:
-            return found.stdout.strip()
+            commit, _, prefix = found.stdout.partition("\n")
+            return {"commit": commit, "root": prefix.rstrip("\n")}
     except (OSError, subprocess.TimeoutExpired):
         pass
-    return next((environ[name] for name in _COMMITS if environ.get(name)), "")
+    return {"commit": next((environ[name] for name in _COMMITS if environ.get(name)), "")}

@@ -57,8 +57,22 @@ def name_difference(difference: Difference) -> str:
 
 def describe_member_outcome(member: Member) -> str:
     """Say how a member ended, with its reason."""
-    reason = f": {cut(clean(member.reason), 200)}" if member.reason else ""
-    return f"{member.platform} {_OUTCOME_WORDS.get(member.outcome, member.outcome.value)}{reason}"
+    word = _OUTCOME_WORDS.get(member.outcome, member.outcome.value)
+    return f"{member.platform} {word}{_explain(member.reason)}"
+
+
+def describe_failure(member: Member) -> str:
+    """Say where a test failed, and why: of its body and its teardown what failed first."""
+    if member.outcome.is_failure:
+        word = _OUTCOME_WORDS.get(member.outcome, member.outcome.value)
+        return f"{word} on {name_member(member)}{_explain(member.reason)}"
+    return f"failed in its teardown on {name_member(member)}{_explain(member.teardown_error)}"
+
+
+def _explain(reason: str) -> str:
+    """Give the first line of a reason."""
+    line = cut(clean(reason.lstrip().partition("\n")[0]), 200)
+    return f": {line}" if line else ""
 
 
 def describe_not_compared(verdict: Verdict) -> str:
