@@ -99,9 +99,7 @@ def _find_differing(
 
 def _find_differing_sources(runs: tuple[Run, ...]) -> Iterator[Mismatch]:
     for path in sorted({path for run in runs for path in run.sources}):
-        yield from _find_differing(
-            MismatchKind.TESTS, path, runs, partial(_read_source, path)
-        )
+        yield from _find_differing(MismatchKind.TESTS, path, runs, partial(_read_source, path))
 
 
 def _read_source(path: str, run: Run) -> str:
@@ -231,9 +229,7 @@ def judge_record(record: Record, *, is_strict: bool = False) -> Judgement:
 
 def is_failure(verdict: Verdict) -> bool:
     """Whether a verdict is one that fails a run: a divergence, or a test that failed."""
-    return verdict.kind is VerdictKind.DIVERGED or any(
-        each.has_failed for each in verdict.members
-    )
+    return verdict.kind is VerdictKind.DIVERGED or any(each.has_failed for each in verdict.members)
 
 
 def list_missing(verdict: Verdict) -> tuple[Platform, ...]:

@@ -223,7 +223,8 @@ class Judge:
     def _sum_up(self) -> tuple[str, ...]:
         option = self._config.option
         result = (self._recording.result,) if self._recording and self._recording.result else ()
-        if option.collectonly or not (self._verdicts or self._spread or option.multiarch_platforms):
+        has_tests = bool(self._verdicts or self._spread or option.multiarch_platforms)
+        if option.collectonly or option.multiarch_merge or not has_tests:
             return result
         from pytest_multiarch.reports.summary import render_summary
 

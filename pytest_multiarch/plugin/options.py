@@ -75,6 +75,29 @@ def add_options(parser: pytest.Parser) -> None:
         "`report`; while it lasts, and if it is killed, in FILE.partial.jsonl",
     )
     group.addoption(
+        "--multiarch-report",
+        action="append",
+        default=[],
+        metavar="FORMAT=FILE",
+        help="write what the run came to: junit, markdown, or a format of another plugin "
+        "(repeatable)",
+    )
+    group.addoption(
+        "--multiarch-merge",
+        nargs="+",
+        metavar="RECORD",
+        help="collect no tests: judge what separate runs recorded, each group of platforms as a "
+        "test; a RECORD is a file, or a folder of them",
+    )
+    group.addoption(
+        "--multiarch-ignore-mismatch",
+        action="append",
+        default=[],
+        choices=("commit", "tests", "image"),
+        help="with --multiarch-merge, compare also runs of another commit, of other files of "
+        "tests, or of other images (repeatable)",
+    )
+    group.addoption(
         "--multiarch-blame",
         choices=("group", "members"),
         default="group",
@@ -86,6 +109,11 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="write the collected groups of platforms to FILE as JSON, for pytest-multiarch matrix",
     )
+
+
+def keeps_record(config: pytest.Config) -> bool:
+    """Whether the run is recorded: for a file, or for the reports that are made of it."""
+    return bool(config.getoption("--multiarch-record") or config.getoption("--multiarch-report"))
 
 
 def needs_check(config: pytest.Config) -> bool:

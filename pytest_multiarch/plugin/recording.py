@@ -5,23 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 import time
-import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_multiarch.core.errors import RecordError
 from pytest_multiarch.core.member import Member
+from pytest_multiarch.core.merging import judge_record, merge_records
 from pytest_multiarch.core.record import IdleGroup, describe_verdict
-from pytest_multiarch.files.record_file import Journal, name_journal
+from pytest_multiarch.files.record_file import Journal, name_journal, read_record
 from pytest_multiarch.plugin.listing import describe_collected
 from pytest_multiarch.plugin.surroundings import describe_surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
-    from pathlib import Path
 
+    from pytest_multiarch.core.merging import Judgement
     from pytest_multiarch.core.parity import Verdict
     from pytest_multiarch.plugin.state import PluginState
 
@@ -30,14 +33,18 @@ COLLECTED_OUTPUT = "multiarch_collected"
 _COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
-def start_recording(state: PluginState, config: pytest.Config, path: str) -> Recording:
-    """Start the record of a run.
+def start_recording(state: PluginState, config: pytest.Config) -> Recording:
+    """Start the record of a run: the one that is asked for, else one for its reports alone.
 
     Raises:
         pytest.UsageError: it cannot be written.
     """
+    name = config.getoption("--multiarch-record")
     try:
-        return Recording(state, config, config.invocation_params.dir / path)
+        if name:
+            return Recording(state, config, (config.invocation_params.dir / name).resolve())
+        folder = Path(tempfile.mkdtemp(prefix="pytest-multiarch-"))
+        return Recording(state, config, folder / "record.json", is_kept=False)
     except RecordError as error:
         raise pytest.UsageError(f"pytest-multiarch: {error}") from None
 
@@ -45,8 +52,10 @@ def start_recording(state: PluginState, config: pytest.Config, path: str) -> Rec
 class Recording:
     """Keeps the record of a run, in the process that owns the session."""
 
-    def __init__(self, state: PluginState, config: pytest.Config, path: Path) -> None:
-        """Start the journal.
+    def __init__(
+        self, state: PluginState, config: pytest.Config, path: Path, *, is_kept: bool = True
+    ) -> None:
+        """Start the journal. What is not kept goes with its folder when the session is over.
 
         Raises:
             RecordError: the record cannot be written.
@@ -55,6 +64,7 @@ class Recording:
         self._root = config.rootpath
         self._journal: Journal | None = Journal(path)
         self._path = path
+        self._is_kept = is_kept
         self._known: set[str] = set()
         self._sources: set[str] = set()
         self._collected: list[dict[str, Any]] = []
@@ -117,7 +127,6 @@ class Recording:
             self._journal.close()
             self._journal = None
         self.result = f"the record {self._path} {why}"
-        warnings.warn(pytest.PytestWarning(f"pytest-multiarch: {self.result}"), stacklevel=1)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -148,7 +157,17 @@ class Recording:
             return
         self._journal = None
         how = "" if is_complete else ", of a run that was interrupted"
-        self.result = f"record: {self._path}{how}"
+        self.result = f"record: {self._path}{how}" if self._is_kept else ""
+
+    def judge(self) -> Judgement:
+        """Give what the record comes to, once the session has ended.
+
+        Raises:
+            RecordError: it cannot be read any more.
+        """
+        return judge_record(
+            merge_records([read_record(self._path)]), is_strict=self._state.settings.strict
+        )
 
     def _list_crashed(self) -> Iterable[Member]:
         """Give the members of `variants` tests that crashed: they had no time to say anything."""
@@ -167,6 +186,8 @@ class Recording:
         """Leave the journal of a run that never came to its end."""
         if self._journal is not None:
             self._journal.close()
+        if not self._is_kept:
+            shutil.rmtree(self._path.parent, ignore_errors=True)
 
 
 def _digest_source(path: Path) -> str:
@@ -175,7 +196,6 @@ def _digest_source(path: Path) -> str:
         return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
     except OSError:
         return ""
-
 
 
 class WorkerRecording:
