@@ -52,7 +52,8 @@ def test_parity() -> None:
         "runs:",
         (
             "  build on box: 1 test on linux/amd64 native, 1 test on linux/arm64 qemu 7.2.22; "
-            "Linux 6.1, x86_64, Xeon, 4 CPUs; node unix:///d (Docker 27.1, linux/amd64, kernel 6.1.0)"
+            "Linux 6.1, x86_64, Xeon, 4 CPUs; node unix:///d (Docker 27.1, linux/amd64, "
+            "kernel 6.1.0)"
         ),
         "",
         "parity: 1 group of platforms: 1 equal",
@@ -211,10 +212,9 @@ def test_twins_that_ended_differently_are_named() -> None:
 
 def test_nothing_from_outside_reaches_a_terminal_as_it_is() -> None:
     bad = "x\x1b[31m\x07\udcff\r\n"
+    output = bad.encode("utf-8", "surrogateescape")
     lines = render(
-        make_member(
-            AMD64, observe(bad.encode("utf-8", "surrogateescape")), group=bad, node_id=bad, run="r1"
-        ),
+        make_member(AMD64, observe(output), group=bad, node_id=bad, run="r1"),
         make_member(ARM64, observe("2"), group=bad, node_id=bad, run="r1"),
         make_member(S390X, outcome="failed", reason=bad, group=bad, node_id=bad, run=bad),
         runs=(Run(id="r1", machine={"host": bad, "cpu": bad}, nodes={bad: {"version": bad}}),),
