@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from functools import lru_cache
@@ -16,6 +15,7 @@ from pytest_multiarch.core.rules import ParityRules
 from pytest_multiarch.core.written import WrittenObservations
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from collections.abc import Iterable, Mapping
 
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode

@@ -6,11 +6,11 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_multiarch.core.member import Member
-from pytest_multiarch.core.parity import Difference, Verdict
 from pytest_multiarch.core.platform import Platform
 
 if TYPE_CHECKING:
+    from pytest_multiarch.core.member import Member
+    from pytest_multiarch.core.parity import Difference, Verdict
     from collections.abc import Mapping
 
 FORMAT = "pytest-multiarch record"

@@ -98,8 +98,8 @@ def merge_settings(
 
     Platforms that are among the configured ones are selected from them, as from what a test
     declares: one job of several runs a part, and its record says what is missing. Others take
-    their place. `images` are the values of `--multiarch-image`: `OLD=NEW`, `REF`, or the name or reference of
-    configured images, which selects them.
+    their place. `images` are the values of `--multiarch-image`: `OLD=NEW`, `REF`, or the name or
+    reference of configured images, which selects them.
 
     Raises:
         UsageError: one of `images` is wrong.
