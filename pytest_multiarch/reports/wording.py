@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 KIND_WORDS = {
     VerdictKind.DIVERGED: "diverged",
     VerdictKind.FAILED_APART: "failed on some platforms",
-    VerdictKind.FAILED: "failed on all platforms",
+    VerdictKind.FAILED: "failed wherever they ran",
     VerdictKind.NOT_COMPARED: "not compared",
     VerdictKind.ONE_PLATFORM: "declared for one platform only",
     VerdictKind.EQUAL: "equal",
