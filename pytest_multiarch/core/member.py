@@ -200,8 +200,8 @@ class Member:
 def resolve_duplicates(members: Iterable[Member]) -> tuple[Member, ...]:
     """Keep of each group and platform the last member that ran emulated, and the last other one.
 
-    What ran comes before what did not; then the later start counts, the later attempt, the
-    greater run id. The order in which members are given says nothing, and keeping what was kept
+    What did not run counts only where nothing did; then the later start counts, the later attempt,
+    the greater run id. The order in which members are given says nothing, and keeping what was kept
     changes nothing: so merging is commutative, associative and idempotent.
     """
     best: dict[tuple[str, Platform, bool], Member] = {}
@@ -209,7 +209,10 @@ def resolve_duplicates(members: Iterable[Member]) -> tuple[Member, ...]:
         key = member.group, member.platform, member.is_emulated
         if key not in best or _comes_after(member, best[key]):
             best[key] = member
-    return tuple(best[key] for key in sorted(best))
+    ran = {key[:2] for key, member in best.items() if member.outcome.has_run}
+    return tuple(
+        best[key] for key in sorted(best) if best[key].outcome.has_run or key[:2] not in ran
+    )
 
 
 def choose_members(members: Iterable[Member]) -> tuple[Member, ...]:

@@ -10,7 +10,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.plugin.options import MARKS, add_options, keeps_record
-from pytest_multiarch.plugin.state import STATE, PluginState
+from pytest_multiarch.plugin.state import RUN_INPUT, STATE, PluginState
 
 if TYPE_CHECKING:
     import pytest
@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     worker: dict[str, str] = getattr(config, "workerinput", {})
     state = config.stash[STATE] = PluginState(
         config,
-        run_id=worker.get("testrunuid") or uuid.uuid4().hex,
+        run_id=worker.get(RUN_INPUT) or uuid.uuid4().hex,
         worker=worker.get("workerid", ""),
     )
     state.check_settings()

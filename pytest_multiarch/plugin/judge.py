@@ -22,6 +22,7 @@ from pytest_multiarch.plugin.reports import (
     is_crash,
     read_teardown_error,
 )
+from pytest_multiarch.plugin.state import RUN_INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -54,8 +55,13 @@ class Judge:
         if recording is not None:
             recording.follow(
                 verdicts=lambda: (*self._verdicts, *self._spread.values()),
-                crashes=self._crashes.keys(),
+                crashes=self._crashes,
             )
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker of xdist to which run it belongs."""
+        node.workerinput[RUN_INPUT] = self._state.run_id
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

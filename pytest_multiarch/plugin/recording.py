@@ -16,13 +16,15 @@ import pytest
 from pytest_multiarch.core.errors import RecordError
 from pytest_multiarch.core.member import Member
 from pytest_multiarch.core.merging import judge_record, merge_records
-from pytest_multiarch.core.record import IdleGroup, describe_verdict
+from pytest_multiarch.core.parity import compare_group
+from pytest_multiarch.core.record import IdleGroup, Record, describe_verdict
 from pytest_multiarch.files.record_file import Journal, name_journal, read_record
 from pytest_multiarch.plugin.listing import describe_collected
+from pytest_multiarch.plugin.reports import read_reason
 from pytest_multiarch.plugin.surroundings import describe_surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pytest_multiarch.core.merging import Judgement
     from pytest_multiarch.core.parity import Verdict
@@ -70,7 +72,7 @@ class Recording:
         self._collected: list[dict[str, Any]] = []
         self._tests = 0
         self._verdicts: Callable[[], Iterable[Verdict]] = tuple
-        self._crashes: Collection[str] = ()
+        self._crashes: Mapping[str, pytest.TestReport] = {}
         self.result = ""
         """What became of the record, for the summary."""
         self._note(
@@ -80,10 +82,10 @@ class Recording:
         )
 
     def follow(
-        self, *, verdicts: Callable[[], Iterable[Verdict]], crashes: Collection[str]
+        self, *, verdicts: Callable[[], Iterable[Verdict]], crashes: Mapping[str, pytest.TestReport]
     ) -> None:
-        """Take from there, when the run has ended, the verdicts, and the ids of the tests that
-        crashed their workers and are no members so far."""
+        """Take from there, when the run has ended, the verdicts, and the reports by id of the tests
+        that crashed their workers and are no members so far."""
         self._verdicts = verdicts
         self._crashes = crashes
 
@@ -140,7 +142,8 @@ class Recording:
         """Make the document, before the terminal's summary says where it is."""
         is_complete = exitstatus in _COMPLETE and not session.shouldstop and not session.shouldfail
         self._collected = self._collected or describe_collected(self._state)
-        self.add(self._list_crashed(), {})
+        crashed = Record(members=tuple(self._list_crashed()))
+        self.add(crashed.members, {})
         self._write(lambda journal: journal.add_idle(self._list_idle()))
         self._note(
             ended_at_s=time.time(),
@@ -151,7 +154,8 @@ class Recording:
         if self._journal is None:
             return
         try:
-            self._journal.finish(describe_verdict(each) for each in self._verdicts())
+            verdicts = (*self._verdicts(), *map(compare_group, crashed.list_groups().values()))
+            self._journal.finish(map(describe_verdict, verdicts))
         except RecordError as error:
             self._give_up(f"was not made of its journal {name_journal(self._path)}: {error.what}")
             return
@@ -172,8 +176,14 @@ class Recording:
     def _list_crashed(self) -> Iterable[Member]:
         """Give the members of `variants` tests that crashed: they had no time to say anything."""
         for each in self._collected:
-            if each["group"] in self._crashes and each["group"] not in self._known:
-                fields = {"node_id": each["group"], "outcome": "crashed", "run": self._state.run_id}
+            crash = self._crashes.get(each["group"])
+            if crash is not None and each["group"] not in self._known:
+                fields = {
+                    "node_id": each["group"],
+                    "outcome": "crashed",
+                    "reason": read_reason(crash),
+                    "run": self._state.run_id,
+                }
                 for platform in each["selected"]:
                     yield Member.from_mapping({**each, **fields, "platform": platform})
 

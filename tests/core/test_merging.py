@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -26,6 +26,9 @@ from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.record import IdleGroup, Record, Run
 from pytest_multiarch.core.written import WrittenObservations
 from tests.samples import AMD64, ARM64, NATIVE, PIN, QEMU, S390X, check, make_member, observe
+
+if TYPE_CHECKING:
+    from pytest_multiarch.core.execution import Execution
 
 INDEX = "sha256:1111"
 
@@ -180,6 +183,14 @@ def test_a_run_of_which_nothing_counts_any_more_is_dropped() -> None:
     merged = merge_records([first, second])
     assert [each.id for each in merged.runs] == ["b"]
     assert judge_record(merged).interrupted == ()
+
+
+@pytest.mark.parametrize("execution", [NATIVE, QEMU], ids=["native", "emulated"])
+def test_what_ran_replaces_what_did_not_however_it_ran(execution: Execution) -> None:
+    stopped = make_member(ARM64, outcome="not-run", run="a")
+    ran = make_member(ARM64, execution=execution, run="b", started_at_s=0.5)
+    merged = merge_records([make_record(stopped, ended="interrupted"), make_record(ran)])
+    assert (merged.members, [each.id for each in merged.runs]) == ((ran,), ["b"])
 
 
 def test_a_run_that_had_no_tests_is_kept() -> None:

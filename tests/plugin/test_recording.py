@@ -117,6 +117,15 @@ def test_each_member_is_in_it_with_its_outcome(
     assert (run.ended, run.exit_status, run.tests) == ("complete", 1, 22)
 
 
+@WORKERS
+def test_each_member_belongs_to_the_run(
+    run_fake: Run, pytester: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
+    run_fake("def test_x(variant):\n    variant.run('bits')\n", RECORD, *workers)
+    found = read(pytester)
+    assert {each.run for each in found.members} == {each.id for each in found.runs}
+
+
 def test_workers_record_the_same_as_one_process(run_fake: Run, pytester: pytest.Pytester) -> None:
     run_fake(ALL_KINDS, RECORD, head=LISTED + IMAGE)
     alone = read(pytester)
