@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.errors import RecordError
+from pytest_multiarch.core.errors import RecordError, UsageError
 from pytest_multiarch.core.merging import (
     Judgement,
     MismatchKind,
@@ -25,7 +25,7 @@ from pytest_multiarch.reports.mismatch import explain_mismatches, name_overrides
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
 NAME = "merge"
 HELP = "compare what separate jobs recorded, as if one process had run it all"
@@ -69,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Merge, judge, write what is asked for, and print; unusable records are a RecordError."""
+    _refuse_same_files([arguments.record, arguments.junit, arguments.markdown])
     paths = find_records(arguments.records)
     record = merge_records(read_record(path) for path in paths)
     _refuse_mismatches(record, arguments.ignore_mismatch)
@@ -82,6 +83,13 @@ def run(arguments: argparse.Namespace) -> int:
     if judgement.has_failed:
         return _EXIT_FAILED
     return 0 if judgement.is_complete else _EXIT_INCOMPLETE
+
+
+def _refuse_same_files(paths: Iterable[Path | None]) -> None:
+    given = [each.absolute() for each in paths if each is not None]
+    for path in given:
+        if given.count(path) > 1:
+            raise UsageError(f"{path} is to be written twice", cure="give each a file of its own")
 
 
 def _refuse_mismatches(record: Record, ignored: Collection[str]) -> None:

@@ -204,7 +204,7 @@ class Judge:
     def pytest_report_teststatus(self, report: pytest.TestReport) -> Any:
         """Give a verdict's report its own word."""
         word = getattr(report, VERDICT_ATTRIBUTE, None)
-        if word is None:
+        if word is None or report.outcome != "failed":  # `rerun`, where a plugin repeats it
             return None
         if report.when != "call":
             return "", "", ""

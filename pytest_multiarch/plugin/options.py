@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,6 +72,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--multiarch-record",
         metavar="FILE",
+        type=_read_file_name,
         help="write down everything that the run learns, for `pytest-multiarch merge` and "
         "`report`; while it lasts, and if it is killed, in FILE.partial.jsonl",
     )
@@ -109,6 +111,12 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="write the collected groups of platforms to FILE as JSON, for pytest-multiarch matrix",
     )
+
+
+def _read_file_name(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("the name of the file is empty")
+    return text
 
 
 def keeps_record(config: pytest.Config) -> bool:

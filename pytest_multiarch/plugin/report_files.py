@@ -43,11 +43,19 @@ def start_reports(config: pytest.Config, source: Source) -> ReportFiles:
     """Take down which reports are asked for.
 
     Raises:
-        pytest.UsageError: one of them is not written FORMAT=FILE.
+        pytest.UsageError: one of them is not written FORMAT=FILE, or its file is another's too.
     """
-    return ReportFiles(
-        config, tuple(_parse(config, each) for each in config.getoption(_OPTION)), source
-    )
+    targets = tuple(_parse(config, each) for each in config.getoption(_OPTION))
+    record = config.getoption("--multiarch-record")
+    paths = [config.invocation_params.dir / record] if record else []
+    for path in (each.path for each in targets):
+        if path in paths:
+            raise pytest.UsageError(
+                f"pytest-multiarch: {_OPTION}: {path} is to be written twice\n"
+                "give each report, and the record, a file of its own"
+            )
+        paths.append(path)
+    return ReportFiles(config, targets, source)
 
 
 def _parse(config: pytest.Config, text: str) -> _Target:

@@ -50,12 +50,13 @@ def describe_result(judgement: Judgement) -> str:
     """Say in one line what there is to the result."""
     runs_left = len(judgement.interrupted)
     verb = "was" if runs_left == 1 else "were"
+    whose = "its" if len(judgement.incomplete) == 1 else "their"
     failed = len({each.node_id for each in judgement.failed})
     counts = (
         (len(judgement.diverged), "group", "diverged"),
         (failed, "test", "failed"),
         (len(judgement.uncompared), "group", "could not be compared"),
-        (len(judgement.incomplete), "group", "without all its platforms"),
+        (len(judgement.incomplete), "group", f"without all {whose} platforms"),
         (len(judgement.idle), "test", "ran on no platform"),
         (runs_left, "run", f"{verb} interrupted"),
     )

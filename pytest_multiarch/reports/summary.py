@@ -167,6 +167,7 @@ def _tabulate_platforms(members: tuple[Member, ...], selected: tuple[Platform, .
     ends: dict[Platform, Counter[str]] = {}
     executions: dict[Platform, dict[str, None]] = {}
     declared = dict.fromkeys(platform for each in members for platform in each.declared)
+    awaited = {platform for each in members for platform in each.selected}
     for member in members:
         ends.setdefault(member.platform, Counter())[member.outcome.value] += 1
         if member.execution is not None:
@@ -183,7 +184,8 @@ def _tabulate_platforms(members: tuple[Member, ...], selected: tuple[Platform, .
             tests = f"{count(sum(counts.values()), 'test')}{f' ({odd})' if odd else ''}"
             lines.append(f"{platform!s:{width}}  {ways[platform]:{column}}  {tests}")
         elif platform in declared:
-            lines.append(f"{platform!s:{width}}  declared, but not selected: nothing ran")
+            why = "selected" if platform in awaited else "declared, but not selected"
+            lines.append(f"{platform!s:{width}}  {why}: nothing ran")
         else:
             lines.append(f"{platform!s:{width}}  selected, but no test declares it")
     return lines

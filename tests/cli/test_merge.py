@@ -88,6 +88,14 @@ def test_not_compared_fails_only_when_strict(tmp_path: Path) -> None:
     assert (merge(record), merge(record, "--strict")) == (0, 1)
 
 
+def test_a_file_that_is_to_be_written_twice_is_refused(
+    tmp_path: Path, equal: tuple[Path, Path], capsys: Capture
+) -> None:
+    assert merge(*equal, "--record", tmp_path / "out", "--junit", tmp_path / "out") == 2
+    assert "is to be written twice" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_record_given_twice_counts_once(equal: tuple[Path, Path], capsys: Capture) -> None:
     merge(*equal)
     once = capsys.readouterr().out

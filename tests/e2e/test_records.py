@@ -265,21 +265,23 @@ class Jobs:
 
 
 def run_jobs(make_suite: Callable[..., Suite], source: str, folder: Path, *options: str) -> Jobs:
-    """Run a suite whole, and in one job for each platform; merge what the jobs recorded."""
-    suite = make_suite()
-    suite.write("test_it.py", source)
-    whole = suite.run("--multiarch-record=r.json", *options, timeout_s=600)
-    parts, paths = {}, {}
-    for platform in PLATFORMS:
-        job = make_suite()
-        job.write("test_it.py", source)
-        chosen = f"--multiarch-platforms={platform}"
-        parts[platform] = job.run("--multiarch-record=r.json", chosen, *options, timeout_s=600)
-        paths[platform] = job.folder / "r.json"
+    """Run a suite whole, and in one job for each platform, all at once; merge the jobs' records."""
+    suites = {name: make_suite() for name in ("", *PLATFORMS)}
+    started = {}
+    for platform, suite in suites.items():
+        suite.write("test_it.py", source)
+        chosen = [f"--multiarch-platforms={platform}"] if platform else []
+        started[platform] = suite.start("--multiarch-record=r.json", *chosen, *options)
+    parts = {
+        platform: suite.finish(started[platform], timeout_s=600)
+        for platform, suite in suites.items()
+    }
+    paths = {platform: suite.folder / "r.json" for platform, suite in suites.items()}
+    whole, record = parts.pop(""), json.loads(paths.pop("").read_text())
     return Jobs(
         whole=whole,
-        record=json.loads((suite.folder / "r.json").read_text()),
-        junit=suite.folder / "junit.xml",
+        record=record,
+        junit=suites[""].folder / "junit.xml",
         parts=parts,
         paths=paths,
         merged=merge(folder, *paths.values()),

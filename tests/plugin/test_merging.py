@@ -344,6 +344,13 @@ def test_no_process_of_its_own_is_fine(run: Run, pytester: pytest.Pytester) -> N
     run(None, "--multiarch-merge", record, "-n", "0").assert_outcomes(passed=1)
 
 
+def test_a_divergence_that_is_run_again_counts_once(run: Run, pytester: pytest.Pytester) -> None:
+    members = make_member(AMD64, observe("1")), make_member(ARM64, observe("2"))
+    record = write(pytester.path / "r.json", *members)
+    result = run(None, "--multiarch-merge", record, "--reruns", "2")
+    assert result.parseoutcomes() == {"failed": 1, "rerun": 2}
+
+
 @pytest.mark.parametrize("name", ["gone.json", "bad.json", "empty"])
 def test_a_record_that_cannot_be_read(run: Run, pytester: pytest.Pytester, name: str) -> None:
     pytester.mkdir("empty")

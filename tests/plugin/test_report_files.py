@@ -57,6 +57,13 @@ def test_with_a_record_both_are_written(run_fake: Run, pytester: pytest.Pytester
     assert pytester.path.joinpath("r.xml").is_file()
 
 
+@pytest.mark.parametrize("other", ["--multiarch-record=r.xml", "--multiarch-report=markdown=r.xml"])
+def test_no_file_is_written_twice(run_fake: Run, other: str) -> None:
+    result = run_fake(SUITE, "--multiarch-report=junit=r.xml", other, head=HEAD)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*r.xml is to be written twice"])
+
+
 def test_of_merged_records(run_fake: Run, pytester: pytest.Pytester) -> None:
     run_fake(SUITE, "--multiarch-record", "r.json", head=HEAD)
     run_fake(None, "--multiarch-merge", "r.json", "--multiarch-report", "markdown=r.md")

@@ -127,6 +127,12 @@ def test_what_is_missing() -> None:
     )
 
 
+def test_several_groups_that_lack_platforms() -> None:
+    alone = {"selected": (AMD64,), "declared": (AMD64, ARM64)}
+    members = make_member(AMD64, group="a", **alone), make_member(AMD64, group="b", **alone)
+    assert "2 groups without all their platforms" in render(*members)[-1]
+
+
 def test_no_test_at_all_is_no_parity() -> None:
     assert render()[-1] == "incomplete: no test ran"
 

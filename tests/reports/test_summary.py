@@ -144,6 +144,8 @@ def test_the_table_says_how_tests_ended() -> None:
     [
         ([make_member(AMD64), make_member(ARM64, outcome="not-run")], (),
          "linux/arm64  nothing ran  1 test (1 not-run)"),
+        ([make_member(AMD64, selected=(AMD64, ARM64))], (),
+         "linux/arm64  selected: nothing ran"),
         ([make_member(AMD64, selected=(AMD64,))], (AMD64,),
          "linux/arm64  declared, but not selected: nothing ran"),
         ([make_member(AMD64), make_member(ARM64)], (S390X,),
