@@ -107,7 +107,7 @@ def _read_source(path: str, run: Run) -> str:
 
 
 def _find_differing_images(record: Record) -> Iterator[Mismatch]:
-    """Compare what was run, and what an index offered, platform by platform."""
+    """Compare what was run, and what an index offered, platform by platform; name one that ran."""
     names = name_runs(record.runs)
     found: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for member in record.members:
@@ -115,12 +115,14 @@ def _find_differing_images(record: Record) -> Iterator[Mismatch]:
         if variant is not None and variant.kind == "manifest":
             key = variant.reference, str(member.platform)
             found[key][variant.digest].add(names.get(member.run, member.run))
+    ran = set(found)
     for run in record.runs:
         for reference, image in run.images.items():
             for platform, digest in image["platforms"].items():
                 found[reference, platform][digest].add(names[run.id])
     differing: dict[str, tuple[str, dict[str, set[str]]]] = {}
-    for (reference, platform), digests in sorted(found.items()):
+    for reference, platform in sorted(found, key=lambda each: (each not in ran, each)):
+        digests = found[reference, platform]
         if len(digests) > 1:
             differing.setdefault(reference, (platform, digests))
     for reference, (platform, digests) in differing.items():

@@ -277,6 +277,24 @@ def test_another_image_under_one_name_is_a_mismatch(
     assert found.runs == {"x": ("a",), "y": ("b",)}
 
 
+def test_another_image_is_shown_for_a_platform_that_ran() -> None:
+    """An index lists many platforms: of those that differ, one that tests are about is named."""
+    one, two = (
+        make_record(
+            make_member(ARM64, group=run, run=run, variant=identify(digest)),
+            images={
+                "app:1": {
+                    "digest": INDEX,
+                    "platforms": {"linux/386": digest, "linux/arm64": digest},
+                }
+            },
+        )
+        for run, digest in (("a", "x"), ("b", "y"))
+    )
+    (found,) = find_mismatches(merge_records([one, two]))
+    assert found.what == "app:1 for linux/arm64"
+
+
 @pytest.mark.parametrize(
     "second",
     [
