@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from pytest_multiarch.core.merging import (
     merge_records,
 )
 from pytest_multiarch.core.record import Record, describe_verdict
-from pytest_multiarch.files.record_file import read_record, replace_file, write_record
+from pytest_multiarch.files.record_file import dump_record, read_record, replace_file
 from pytest_multiarch.files.record_search import find_records
 from pytest_multiarch.reports.diff import clean
 from pytest_multiarch.reports.junit import render_junit
@@ -108,9 +109,9 @@ def _write_files(judgement: Judgement, arguments: argparse.Namespace) -> None:
         )
         if path is not None
     ]
-    if arguments.record is not None:
-        verdicts = map(describe_verdict, judgement.verdicts)
-        write_record(arguments.record, judgement.record, verdicts)
-    for path, data in rendered:
-        with replace_file(path) as write:
-            write(data)
+    with ExitStack() as stack:  # no file takes its place before all are whole
+        if arguments.record is not None:
+            write = stack.enter_context(replace_file(arguments.record))
+            dump_record(write, judgement.record, map(describe_verdict, judgement.verdicts))
+        for path, data in rendered:
+            stack.enter_context(replace_file(path))(data)

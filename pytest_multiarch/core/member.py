@@ -15,8 +15,7 @@ from pytest_multiarch.core.rules import ParityRules
 from pytest_multiarch.core.written import WrittenObservations
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 _parse_platform = lru_cache(maxsize=1024)(Platform.parse)

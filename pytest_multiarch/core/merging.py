@@ -78,6 +78,9 @@ def find_mismatches(record: Record) -> tuple[Mismatch, ...]:
     """
     return (
         *_find_differing(MismatchKind.COMMIT, "the commit", record.runs, lambda run: run.commit),
+        *_find_differing(
+            MismatchKind.TESTS, "the root folder of the tests", record.runs, _name_root
+        ),
         *_find_differing_sources(record.runs),
         *_find_differing_images(record),
     )
@@ -100,6 +103,11 @@ def _find_differing(
 def _find_differing_sources(runs: tuple[Run, ...]) -> Iterator[Mismatch]:
     for path in sorted({path for run in runs for path in run.sources}):
         yield from _find_differing(MismatchKind.TESTS, path, runs, partial(_read_source, path))
+
+
+def _name_root(run: Run) -> str:
+    """Give the folder that ids start at, where it is known."""
+    return f"/{run.root}" if run.commit else ""
 
 
 def _read_source(path: str, run: Run) -> str:
@@ -150,6 +158,15 @@ class Twins:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignFailure:
+    """A failed test that does not run on platforms; `outcome` is `failed` or `error`."""
+
+    run: Run
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """What a record comes to.
 
@@ -197,6 +214,15 @@ class Judgement:
         return (*(each for each in self.members if each.has_failed), *self.failed_twins)
 
     @property
+    def foreign_failures(self) -> Mapping[str, ForeignFailure]:
+        """The failed tests that do not run on platforms, by id, each once."""
+        found: dict[str, ForeignFailure] = {}
+        for run in self.record.runs:
+            for node_id, failure in run.failures.items():
+                found.setdefault(node_id, ForeignFailure(run=run, **failure))
+        return found
+
+    @property
     def incomplete(self) -> tuple[Verdict, ...]:
         """The groups to which another job could add a platform."""
         return tuple(each for each in self.verdicts if list_missing(each))
@@ -204,7 +230,7 @@ class Judgement:
     @property
     def has_failed(self) -> bool:
         """Whether something diverged, or a test failed."""
-        return bool(self.diverged or self.failed or self.uncompared)
+        return bool(self.diverged or self.failed or self.uncompared or self.foreign_failures)
 
     @property
     def is_complete(self) -> bool:

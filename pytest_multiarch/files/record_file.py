@@ -467,12 +467,19 @@ def write_record(path: Path, record: Record, verdicts: Iterable[Mapping[str, Any
         RecordError: it cannot be written.
     """
     with replace_file(path) as write:
-        digest = hashlib.sha256()
-        for piece in _list_pieces(record, verdicts):
-            data = piece.encode("ascii")
-            digest.update(data)
-            write(data)
-        write(f'"sha256":"{digest.hexdigest()}"\n}}\n'.encode("ascii"))
+        dump_record(write, record, verdicts)
+
+
+def dump_record(
+    write: Callable[[bytes], object], record: Record, verdicts: Iterable[Mapping[str, Any]]
+) -> None:
+    """Write a record as one document, piece by piece, its checksum last."""
+    digest = hashlib.sha256()
+    for piece in _list_pieces(record, verdicts):
+        data = piece.encode("ascii")
+        digest.update(data)
+        write(data)
+    write(f'"sha256":"{digest.hexdigest()}"\n}}\n'.encode("ascii"))
 
 
 def _list_pieces(record: Record, verdicts: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -38,6 +38,12 @@ def add_options(parser: pytest.Parser) -> None:
         "platforms of tests that declare none, if one of these is not configured (repeatable)",
     )
     group.addoption(
+        "--multiarch-select-only",
+        action="store_true",
+        help="have --multiarch-platforms select only, also where one of its platforms is not "
+        "configured: what is configured stays the platforms of tests that declare none",
+    )
+    group.addoption(
         "--multiarch-image",
         action="append",
         default=[],
@@ -148,6 +154,7 @@ def read_settings(config: pytest.Config) -> Settings:
         return merge_settings(
             read_config_file(config.rootpath),
             platforms=_parse_platforms(config.getoption("--multiarch-platforms")),
+            selects_only=config.getoption("--multiarch-select-only"),
             images=config.getoption("--multiarch-image"),
             parity=config.getoption("--multiarch-parity"),
             unavailable=config.getoption("--multiarch-unavailable"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ from pytest_multiarch.core.parity import compare_group
 from pytest_multiarch.core.record import IdleGroup, Record, describe_verdict
 from pytest_multiarch.files.record_file import Journal, name_journal, read_record
 from pytest_multiarch.plugin.listing import describe_collected
-from pytest_multiarch.plugin.reports import read_reason
+from pytest_multiarch.plugin.reports import VERDICT_ATTRIBUTE, read_reason
 from pytest_multiarch.plugin.surroundings import describe_surroundings
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 COLLECTED_OUTPUT = "multiarch_collected"
 """What a worker of xdist says at its end: the groups that it collected."""
+_MOST_FAILURES = 1000
 _COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
@@ -71,6 +73,8 @@ class Recording:
         self._sources: set[str] = set()
         self._collected: list[dict[str, Any]] = []
         self._tests = 0
+        self._members: set[str] = set()
+        self._failures: dict[str, dict[str, str]] = {}
         self._verdicts: Callable[[], Iterable[Verdict]] = tuple
         self._crashes: Mapping[str, pytest.TestReport] = {}
         self.result = ""
@@ -96,8 +100,21 @@ class Recording:
         for member in members:
             self._note_source(member.node_id)
             self._known.add(member.group)
+            self._members.add(member.node_id)
             self._tests += 1
             self._write(lambda journal, member=member: journal.add_member(member))  # type: ignore[misc]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take down what fails; that of members is known from them."""
+        if report.failed and not hasattr(report, VERDICT_ATTRIBUTE):
+            outcome = "failed" if report.when == "call" else "error"
+            self._failures.setdefault(
+                report.nodeid, {"outcome": outcome, "reason": read_reason(report)}
+            )
+
+    def _list_foreign_failures(self) -> dict[str, dict[str, str]]:
+        foreign = (pair for pair in self._failures.items() if pair[0] not in self._members)
+        return dict(itertools.islice(foreign, _MOST_FAILURES))
 
     def _note_source(self, node_id: str) -> None:
         """Note the text of a test's file, and of the conftest files above it."""
@@ -150,6 +167,7 @@ class Recording:
             ended="complete" if is_complete else "interrupted",
             exit_status=int(exitstatus),
             tests=self._tests,
+            failures=self._list_foreign_failures(),
         )
         if self._journal is None:
             return

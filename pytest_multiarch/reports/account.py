@@ -39,7 +39,7 @@ def name_result(judgement: Judgement) -> str:
     """Give the result in a word or two: the gravest thing that is to be said."""
     if judgement.diverged:
         return "diverged"
-    if judgement.failed:
+    if judgement.failed or judgement.foreign_failures:
         return "failed"
     if judgement.uncompared:
         return "not compared"
@@ -51,7 +51,7 @@ def describe_result(judgement: Judgement) -> str:
     runs_left = len(judgement.interrupted)
     verb = "was" if runs_left == 1 else "were"
     whose = "its" if len(judgement.incomplete) == 1 else "their"
-    failed = len({each.node_id for each in judgement.failed})
+    failed = len({each.node_id for each in judgement.failed} | set(judgement.foreign_failures))
     counts = (
         (len(judgement.diverged), "group", "diverged"),
         (failed, "test", "failed"),
@@ -79,7 +79,16 @@ def list_failed(judgement: Judgement) -> Section:
         f"{_name_others(members)} (run: {clean(names.get(run, run))})"
         for (node_id, run), members in by_test.items()
     ]
+    lines += [
+        f"{clean(node_id)} {each.outcome}: {cut(clean(_read_first_line(each.reason)), 200)} "
+        f"(not on platforms; run: {clean(names[each.run.id])})"
+        for node_id, each in judgement.foreign_failures.items()
+    ]
     return Section("failed", tuple(lines))
+
+
+def _read_first_line(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 def _name_others(members: list[Member]) -> str:

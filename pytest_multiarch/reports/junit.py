@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pytest_multiarch.core.member import Member
-    from pytest_multiarch.core.merging import Judgement
+    from pytest_multiarch.core.merging import ForeignFailure, Judgement
     from pytest_multiarch.core.parity import Verdict
 
 _MESSAGE_LIMIT = 500
@@ -58,6 +58,10 @@ def render_junit(judgement: Judgement) -> str:
     """
     cases = [case for verdict in judgement.verdicts for case in _list_cases(verdict, judgement)]
     cases += [_make_twin_case(each) for each in judgement.failed_twins]
+    cases += [
+        _Case(node_id, marks=[_describe_foreign(each)])
+        for node_id, each in judgement.foreign_failures.items()
+    ]
     marks = [mark.tag for case in cases for mark in case.marks]
     suite = ET.Element(
         "testsuite",
@@ -132,6 +136,12 @@ def _list_test_cases(node_id: str, members: list[Member], verdict: _Mark | None)
             yield _Case(node_id, marks=[error])
         else:
             case.marks.append(error)
+
+
+def _describe_foreign(failure: ForeignFailure) -> _Mark:
+    if failure.outcome == "error":
+        return _make_error("setup", failure.reason)
+    return _fail(failure.reason)
 
 
 def _describe_outcome(members: Iterable[Member]) -> _Mark | None:

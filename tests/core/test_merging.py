@@ -234,6 +234,14 @@ def test_another_commit_is_a_mismatch() -> None:
     assert found.runs == {"c1": ("amd",), "c2": ("pi",)}
 
 
+def test_another_root_folder_is_a_mismatch() -> None:
+    """Ids start there: two of one name are two tests."""
+    one = replace(make_record(make_member(AMD64, run="a"), commit="c").runs[0], root="app/")
+    two = replace(make_record(make_member(ARM64, run="b"), commit="c").runs[0], root="")
+    (found,) = find_mismatches(Record(runs=(one, two)))
+    assert (found.kind, set(found.runs)) == (MismatchKind.TESTS, {"/app/", "/"})
+
+
 def test_a_commit_that_is_not_known_is_no_mismatch() -> None:
     one = make_record(make_member(AMD64, run="a"), commit="c1")
     two = make_record(make_member(ARM64, run="b"), commit="")

@@ -56,6 +56,11 @@ def test_expected(variant): assert 0
 @pytest.mark.xfail(reason="known", strict=True)
 def test_unexpected(variant): pass
 
+def test_of_others(): assert 0, "not on platforms"
+@pytest.fixture
+def torn(): assert 0, "before it"
+def test_of_others_error(torn): pass
+
 def test_all(variants): [each.run("bits") for each in variants.values()]
 def test_all_equal(variants): [each.run("machine") for each in variants.values()]
 def test_all_fail(variants): assert 0, "all"
