@@ -280,7 +280,10 @@ def test_stops(platform):
 def test_last(platform):
     pass
 """
-INTERRUPT = "os.kill(os.getpid(), signal.SIGINT)"
+# A shell starts background jobs, and so all that they start, with SIGINT ignored.
+INTERRUPT = (
+    "signal.signal(signal.SIGINT, signal.default_int_handler); os.kill(os.getpid(), signal.SIGINT)"
+)
 
 
 @pytest.mark.parametrize(
