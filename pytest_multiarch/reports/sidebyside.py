@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.core.names import (
     MARK,
     is_own_name,
-    mask_own_names,
     names_agree,
     split_names,
     texts_agree,
@@ -60,7 +59,8 @@ class Cell:
 class Row:
     """Two lines beside each other, one of them None where the other side has nothing like it.
 
-    A row that has no lines is a `note` on what is left out there.
+    `is_changed`: they are not equal. A row that has no lines is a `note` on what is left out
+    there.
     """
 
     ours: Cell | None = None
@@ -75,6 +75,7 @@ class _Token:
 
     text: str
     key: str
+    is_name: bool = False
 
 
 def align_texts(ours: Side, theirs: Side) -> Iterator[Row]:
@@ -166,9 +167,7 @@ def _fold(equal: list[Row]) -> Iterator[Row]:
 def _make_row(pair: _Pair, a: list[str], b: list[str], ours: Side, theirs: Side) -> Row:
     at, other_at = pair
     if at is None or other_at is None:
-        return Row(
-            _make_cell(at, a, is_marked=True), _make_cell(other_at, b, is_marked=True), True
-        )
+        return Row(_make_cell(at, a, is_marked=True), _make_cell(other_at, b, is_marked=True), True)
     one, two = a[at], b[other_at]
     if texts_agree(one, two, ours.platform, theirs.platform):
         return Row(_make_cell(at, a), _make_cell(other_at, b))
@@ -197,7 +196,7 @@ def mark_lines(
             left.append(Piece(_join(one)))
             right.append(Piece(_join(two)))
         else:
-            mine, its = _narrow(_join(one), _join(two), is_single=len(one) == len(two) == 1)
+            mine, its = _narrow(one, two)
             left += mine
             right += its
     left.append(Piece(_join(a[len(a) - end :])))
@@ -213,7 +212,7 @@ def _split(line: str, platform: Platform) -> list[_Token]:
         tokens += [_Token(each, each) for each in _TOKEN.findall(piece)]
         if name:
             is_own = is_own_name(name.strip(" "), platform)
-            tokens.append(_Token(name, MARK if is_own else name))
+            tokens.append(_Token(name, MARK if is_own else name, is_name=True))
     return tokens
 
 
@@ -259,15 +258,23 @@ class _Agreement:
                 yield [one], [two], self._hold(one, two)
 
 
-def _narrow(ours: str, theirs: str, *, is_single: bool) -> tuple[list[Piece], list[Piece]]:
-    """Mark two words; of two that begin or end alike, what is between."""
-    if not is_single:
-        return [Piece(ours, True)], [Piece(theirs, True)]
-    least = min(len(ours), len(theirs))
-    start = next((n for n in range(least) if ours[n] != theirs[n]), least)
-    most = least - start
-    end = next((n for n in range(most) if ours[-1 - n] != theirs[-1 - n]), most)
-    return _mark_between(ours, start, end), _mark_between(theirs, start, end)
+def _narrow(ours: list[_Token], theirs: list[_Token]) -> tuple[list[Piece], list[Piece]]:
+    """Mark what differs; of two words that begin or end alike, what is between."""
+    one, two = _join(ours), _join(theirs)
+    if len(ours) != 1 or len(theirs) != 1:
+        return [Piece(one, True)], [Piece(two, True)]
+    is_whole = ours[0].is_name or theirs[0].is_name  # of names, only the spaces around them count
+    least = min(len(one), len(two))
+    start = _count_equal(one, two, least, is_whole=is_whole)
+    end = _count_equal(one[::-1], two[::-1], least - start, is_whole=is_whole)
+    return _mark_between(one, start, end), _mark_between(two, start, end)
+
+
+def _count_equal(ours: str, theirs: str, most: int, *, is_whole: bool) -> int:
+    for number in range(most):
+        if ours[number] != theirs[number] or (is_whole and ours[number] != " "):
+            return number
+    return most
 
 
 def _mark_between(text: str, start: int, end: int) -> list[Piece]:
