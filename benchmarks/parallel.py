@@ -27,13 +27,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -41,6 +42,8 @@ sys.path.insert(0, str(ROOT))
 from tests.known_engines import KnownEngines, find_engines  # noqa: E402
 
 CONTENDERS = Path(__file__).resolve().parent / "contenders"
+LISTEN_S = 1.0
+"""How long the engine has to begin to tell what it does, and to have told all."""
 SESSION_LABEL = "org.pytest-multiarch.session"
 PLATFORMS = {"native": "linux/amd64", "emulated": "linux/arm64"}
 WORKS = ("short", "computing")
@@ -109,8 +112,8 @@ def report(seconds: Seconds, counts: Sequence[int]) -> None:
 
 def subtract_nothing(seconds: Seconds, setup: Setup) -> list[float]:
     """Give what the runs took, by round, without starting processes and opening variants."""
-    idle = seconds[replace(setup, work=NOTHING)]
-    return [busy_s - idle_s for busy_s, idle_s in zip(seconds[setup], idle, strict=True)]
+    idle_s = statistics.median(seconds[replace(setup, work=NOTHING)])
+    return [busy_s - idle_s for busy_s in seconds[setup]]
 
 
 def describe_ratio(ours: Sequence[float], theirs: Sequence[float]) -> str:
@@ -140,20 +143,14 @@ class Shared:
 def watch_suite(workers: int, engines: KnownEngines, environ: Mapping[str, str]) -> Shared:
     """Run the suite on an image that the engine lacks, and read the engine's events."""
     image = copy_image(engines)
-    begun = time.time()
-    with tempfile.TemporaryDirectory() as folder:
+    repository = image.rpartition(":")[0]
+    with tempfile.TemporaryDirectory() as folder, listen(engines, repository) as events:
         report_file = Path(folder) / "report.xml"
         own = {**environ, "BENCHMARK_IMAGE": image}
         done = run_suite("sharing_suite", workers, own, f"--junitxml={report_file}")
         if not report_file.exists():
             raise SystemExit(f"the suite did not start:\n{done.stdout}{done.stderr}")
         results = read_results(report_file)
-    repository = image.rpartition(":")[0]
-    events = [
-        each
-        for each in read_events(engines, begun)
-        if repository in json.dumps(each["Actor"])  # other runs may use the engine, too
-    ]
     starts = Counter(
         (each["Actor"]["Attributes"][SESSION_LABEL], each["Actor"]["Attributes"]["image"])
         for each in events
@@ -181,12 +178,26 @@ def forget_image(engines: KnownEngines, repository: str) -> None:
         engines.run_docker("main", "image", "rm", "--force", *sorted(set(names)))
 
 
-def read_events(engines: KnownEngines, begun: float) -> list[dict[str, object]]:
-    """Read what the engine did since then."""
-    span = ("--since", f"{begun:.3f}", "--until", f"{time.time():.3f}")
+@contextmanager
+def listen(engines: KnownEngines, repository: str) -> Iterator[list[dict[str, Any]]]:
+    """Listen to the engine; what it did with an image is in the list once the block has ended.
+
+    An engine remembers its last 256 events only, and others may use it: hence not afterwards.
+    """
     kinds = ("--filter", "event=start", "--filter", "event=pull")
-    text = engines.run_docker("main", "events", *span, *kinds, "--format", "{{json .}}")
-    return [json.loads(line) for line in text.splitlines()]
+    command = (engines.docker, "events", *kinds, "--format", "{{json .}}")
+    events: list[dict[str, Any]] = []
+    with tempfile.TemporaryFile("w+") as heard:
+        listener = subprocess.Popen(command, stdout=heard, env=engines.make_environ("main"))
+        time.sleep(LISTEN_S)
+        try:
+            yield events
+            time.sleep(LISTEN_S)
+        finally:
+            listener.terminate()
+            listener.wait()
+        heard.seek(0)
+        events += [json.loads(line) for line in heard if repository in line]
 
 
 def read_results(file: Path) -> tuple[tuple[str, str, str], ...]:
@@ -207,8 +218,8 @@ def report_shared(shared: Mapping[int, Shared]) -> None:
         most = max(found.starts.values(), default=0)
         verdict = "the same results" if found.results == shared[0].results else "OTHER RESULTS"
         print(
-            f"-n {workers}: {found.pulls} pulls of 2 variants; {len(found.starts)} containers "
-            f"wanted, at most {most} started for each worker and variant; "
+            f"-n {workers}: {found.pulls} pulls of 2 variants; "
+            f"{sum(found.starts.values())} containers, at most {most} of a worker and variant; "
             f"{len(found.results)} results, {verdict}"
         )
 

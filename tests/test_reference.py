@@ -63,7 +63,7 @@ METHODS = [each for each in HEADINGS if each.partition(".")[0] in OBJECTS]
 
 
 def test_options(tmp_path: Path) -> None:
-    found = set(re.findall(r"^ +(--multiarch-\w+)", show_help("--help", tmp_path), re.MULTILINE))
+    found = set(re.findall(r"^ +(--multiarch-[\w-]+)", show_help("--help", tmp_path), re.MULTILINE))
     assert list_first_column(read_section("Options")) == found
 
 

@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = read_config_file(root)
     for platform in list_untested(groups, _list_configured(settings)):
         print(f"{platform} is configured, and no collected test runs on it", file=sys.stderr)
-    rows = make_rows(groups, settings.runners.value)
+    rows = make_rows(groups, settings.runners.value, settings.platforms.value)
     if not rows:
         raise UsageError(
             "no collected test runs on platforms",

@@ -1,20 +1,117 @@
-"""`pytest-multiarch merge`."""
+"""`pytest-multiarch merge`: judge the records of several jobs as one run."""
 
 from __future__ import annotations
 
+import sys
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pytest_multiarch.core.errors import RecordError, UsageError
+from pytest_multiarch.core.merging import (
+    Judgement,
+    MismatchKind,
+    find_mismatches,
+    judge_record,
+    merge_records,
+)
+from pytest_multiarch.core.record import Record, describe_verdict
+from pytest_multiarch.files.record_file import dump_record, read_record, replace_file
+from pytest_multiarch.files.record_search import find_records
+from pytest_multiarch.reports.diff import clean
+from pytest_multiarch.reports.junit import render_junit
+from pytest_multiarch.reports.markdown import render_markdown
+from pytest_multiarch.reports.merged import render_merged
+from pytest_multiarch.reports.mismatch import explain_mismatches, name_overrides
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Collection, Iterable
 
 NAME = "merge"
-HELP = "merge"
+HELP = "compare what separate jobs recorded, as if one process had run it all"
+
+_IGNORE = "--ignore-mismatch"
+_EXIT_FAILED = 1
+_EXIT_INCOMPLETE = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add its arguments."""
+    parser.description = (
+        "Compare what separate jobs recorded with pytest --multiarch-record, as if one process had "
+        "run it all. The exit status is 0 for parity, 1 if platforms diverged or a test failed, 3 "
+        "if something is missing, 2 if a record cannot be used."
+    )
+    parser.add_argument(
+        "records",
+        metavar="RECORD",
+        nargs="+",
+        type=Path,
+        help="a record, the journal (FILE.partial.jsonl) of a run that was killed, or a folder: "
+        "then all records below it",
+    )
+    parser.add_argument("--record", metavar="FILE", type=Path, help="write the merged record")
+    parser.add_argument("--junit", metavar="FILE", type=Path, help="write JUnit XML")
+    parser.add_argument("--markdown", metavar="FILE", type=Path, help="write a Markdown summary")
+    parser.add_argument(
+        "--strict", action="store_true", help="fail also where nothing could be compared"
+    )
+    parser.add_argument(
+        _IGNORE,
+        metavar="KIND",
+        choices=[each.value for each in MismatchKind],
+        action="append",
+        default=[],
+        help="compare also runs of another commit, other tests (files of tests that differ) or "
+        "other images (a tag that has moved): commit, tests or image (repeatable)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run it."""
-    raise NotImplementedError
+    """Merge, judge, write what is asked for, and print; unusable records are a RecordError."""
+    _refuse_same_files([arguments.record, arguments.junit, arguments.markdown])
+    paths = find_records(arguments.records)
+    record = merge_records(read_record(path) for path in paths)
+    _refuse_mismatches(record, arguments.ignore_mismatch)
+    judgement = judge_record(record, is_strict=arguments.strict)
+    lines = list(render_merged(judgement))
+    if any(path.is_dir() for path in arguments.records):
+        lines[:0] = ["records:", *(f"  {clean(str(path))}" for path in paths), ""]
+    _write_files(judgement, arguments)
+    encoding = sys.stdout.encoding or "utf-8"
+    print("\n".join(lines).encode(encoding, "backslashreplace").decode(encoding))
+    if judgement.has_failed:
+        return _EXIT_FAILED
+    return 0 if judgement.is_complete else _EXIT_INCOMPLETE
+
+
+def _refuse_same_files(paths: Iterable[Path | None]) -> None:
+    given = [each.absolute() for each in paths if each is not None]
+    for path in given:
+        if given.count(path) > 1:
+            raise UsageError(f"{path} is to be written twice", cure="give each a file of its own")
+
+
+def _refuse_mismatches(record: Record, ignored: Collection[str]) -> None:
+    mismatches = [each for each in find_mismatches(record) if each.kind.value not in ignored]
+    if mismatches:
+        raise RecordError(explain_mismatches(mismatches), cure=name_overrides(mismatches, _IGNORE))
+
+
+def _write_files(judgement: Judgement, arguments: argparse.Namespace) -> None:
+    """Write the files that were asked for, once all of them are rendered."""
+    rendered = [
+        (path, render(judgement).encode("utf-8", "backslashreplace"))
+        for path, render in (
+            (arguments.junit, render_junit),
+            (arguments.markdown, render_markdown),
+        )
+        if path is not None
+    ]
+    with ExitStack() as stack:  # no file takes its place before all are whole
+        if arguments.record is not None:
+            write = stack.enter_context(replace_file(arguments.record))
+            dump_record(write, judgement.record, map(describe_verdict, judgement.verdicts))
+        for path, data in rendered:
+            stack.enter_context(replace_file(path))(data)

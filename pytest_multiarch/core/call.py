@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.errors import OutputTooLargeError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pytest_multiarch.core.execution import Execution
     from pytest_multiarch.core.platform import Platform
@@ -74,6 +74,19 @@ class CallSummary:
     files: tuple[str, ...] = ()
     network: str = ""
     init: bool = False
+
+    def map_words(self, change: Callable[[str], str]) -> CallSummary:
+        """Give it with what was written on its command line changed."""
+        entrypoint = None if self.entrypoint is None else tuple(map(change, self.entrypoint))
+        return replace(
+            self,
+            argv=tuple(map(change, self.argv)),
+            entrypoint=entrypoint,
+            user=change(self.user),
+            workdir=change(self.workdir),
+            files=tuple(map(change, self.files)),
+            network=change(self.network),
+        )
 
     def to_shell(self, *, platform: Platform, image: str) -> str:
         """Write the command that repeats the call by hand; environment values are left out."""

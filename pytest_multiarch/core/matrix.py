@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.settings import Runners
 
 COLLECTED_VERSION = 1
+SELECT_ONLY = "--multiarch-select-only"
 NATIVE, EMULATED = "native", "emulated"
 BUILT_IN_RUNNER = ("ubuntu-latest",)
 """The label where no default is configured: GitHub's own, an amd64 machine."""
@@ -68,7 +69,7 @@ class MatrixRow:
     """One job: a platform, and an entry of `images:` if the tests run on those.
 
     `runner` are the labels of its machine, `execution` is `NATIVE` or `EMULATED`, `tests` how many
-    tests it has.
+    tests it has. `is_foreign`: other platforms are configured, which must not give way to this one.
     """
 
     platform: Platform
@@ -76,6 +77,7 @@ class MatrixRow:
     execution: str
     tests: int
     image: str = ""
+    is_foreign: bool = False
 
     @property
     def name(self) -> str:
@@ -92,7 +94,8 @@ class MatrixRow:
         """The arguments of pytest for this job."""
         image = ("--multiarch-image", self.image) if self.image else ()
         record = f"multiarch-{self.name}.json"
-        platform = ("--multiarch-platforms", str(self.platform))
+        only = (SELECT_ONLY,) if self.is_foreign else ()
+        platform = ("--multiarch-platforms", str(self.platform), *only)
         return (*platform, *image, "--multiarch-record", record)
 
     def to_mapping(self) -> dict[str, Any]:
@@ -108,8 +111,14 @@ class MatrixRow:
         }
 
 
-def make_rows(groups: Iterable[CollectedGroup], runners: Runners) -> tuple[MatrixRow, ...]:
-    """Make a row of each platform and image that tests run on, in the order they declare them."""
+def make_rows(
+    groups: Iterable[CollectedGroup], runners: Runners, configured: Iterable[Platform] = ()
+) -> tuple[MatrixRow, ...]:
+    """Make a row of each platform and image that tests run on, in the order they declare them.
+
+    `configured` are the platforms of tests that declare none.
+    """
+    known = set(configured)
     counts: dict[Platform, Counter[str]] = {}
     for group in groups:
         for platform in group.selected:
@@ -128,6 +137,7 @@ def make_rows(groups: Iterable[CollectedGroup], runners: Runners) -> tuple[Matri
                     execution=execution,
                     tests=count + everywhere,
                     image=image,
+                    is_foreign=bool(known) and platform not in known,
                 )
             )
     return tuple(rows)
@@ -207,7 +217,8 @@ def format_gitlab(rows: Iterable[MatrixRow]) -> str:
         _check_gitlab_runner(row)
     has_images = any(row.image for row in rows)
     image = "$IMAGE_ARGS " if has_images else ""
-    args = f"--multiarch-platforms $PLATFORM {image}--multiarch-record multiarch-$NAME.json"
+    only = f"{SELECT_ONLY} " if any(row.is_foreign for row in rows) else ""
+    args = f"--multiarch-platforms $PLATFORM {only}{image}--multiarch-record multiarch-$NAME.json"
     lines = []
     for row in rows:
         values = {"PLATFORM": str(row.platform), "EXECUTION": row.execution}

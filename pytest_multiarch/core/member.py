@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from functools import lru_cache
@@ -16,7 +15,7 @@ from pytest_multiarch.core.rules import ParityRules
 from pytest_multiarch.core.written import WrittenObservations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 _parse_platform = lru_cache(maxsize=1024)(Platform.parse)
@@ -200,8 +199,8 @@ class Member:
 def resolve_duplicates(members: Iterable[Member]) -> tuple[Member, ...]:
     """Keep of each group and platform the last member that ran emulated, and the last other one.
 
-    What ran comes before what did not; then the later start counts, the later attempt, the
-    greater run id. The order in which members are given says nothing, and keeping what was kept
+    What did not run counts only where nothing did; then the later start counts, the later attempt,
+    the greater run id. The order in which members are given says nothing, and keeping what was kept
     changes nothing: so merging is commutative, associative and idempotent.
     """
     best: dict[tuple[str, Platform, bool], Member] = {}
@@ -209,7 +208,10 @@ def resolve_duplicates(members: Iterable[Member]) -> tuple[Member, ...]:
         key = member.group, member.platform, member.is_emulated
         if key not in best or _comes_after(member, best[key]):
             best[key] = member
-    return tuple(best[key] for key in sorted(best))
+    ran = {key[:2] for key, member in best.items() if member.outcome.has_run}
+    return tuple(
+        best[key] for key in sorted(best) if best[key].outcome.has_run or key[:2] not in ran
+    )
 
 
 def choose_members(members: Iterable[Member]) -> tuple[Member, ...]:

@@ -78,6 +78,9 @@ def find_mismatches(record: Record) -> tuple[Mismatch, ...]:
     """
     return (
         *_find_differing(MismatchKind.COMMIT, "the commit", record.runs, lambda run: run.commit),
+        *_find_differing(
+            MismatchKind.TESTS, "the root folder of the tests", record.runs, _name_root
+        ),
         *_find_differing_sources(record.runs),
         *_find_differing_images(record),
     )
@@ -99,9 +102,12 @@ def _find_differing(
 
 def _find_differing_sources(runs: tuple[Run, ...]) -> Iterator[Mismatch]:
     for path in sorted({path for run in runs for path in run.sources}):
-        yield from _find_differing(
-            MismatchKind.TESTS, path, runs, partial(_read_source, path)
-        )
+        yield from _find_differing(MismatchKind.TESTS, path, runs, partial(_read_source, path))
+
+
+def _name_root(run: Run) -> str:
+    """Give the folder that ids start at, where it is known."""
+    return f"/{run.root}" if run.commit else ""
 
 
 def _read_source(path: str, run: Run) -> str:
@@ -109,7 +115,7 @@ def _read_source(path: str, run: Run) -> str:
 
 
 def _find_differing_images(record: Record) -> Iterator[Mismatch]:
-    """Compare what was run, and what an index offered, platform by platform."""
+    """Compare what was run, and what an index offered, platform by platform; name one that ran."""
     names = name_runs(record.runs)
     found: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for member in record.members:
@@ -117,12 +123,14 @@ def _find_differing_images(record: Record) -> Iterator[Mismatch]:
         if variant is not None and variant.kind == "manifest":
             key = variant.reference, str(member.platform)
             found[key][variant.digest].add(names.get(member.run, member.run))
+    ran = set(found)
     for run in record.runs:
         for reference, image in run.images.items():
             for platform, digest in image["platforms"].items():
                 found[reference, platform][digest].add(names[run.id])
     differing: dict[str, tuple[str, dict[str, set[str]]]] = {}
-    for (reference, platform), digests in sorted(found.items()):
+    for reference, platform in sorted(found, key=lambda each: (each not in ran, each)):
+        digests = found[reference, platform]
         if len(digests) > 1:
             differing.setdefault(reference, (platform, digests))
     for reference, (platform, digests) in differing.items():
@@ -147,6 +155,15 @@ class Twins:
     is_alike: bool
     findings: tuple[Finding, ...] = ()
     ratio: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignFailure:
+    """A failed test that does not run on platforms; `outcome` is `failed` or `error`."""
+
+    run: Run
+    outcome: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +214,15 @@ class Judgement:
         return (*(each for each in self.members if each.has_failed), *self.failed_twins)
 
     @property
+    def foreign_failures(self) -> Mapping[str, ForeignFailure]:
+        """The failed tests that do not run on platforms, by id, each once."""
+        found: dict[str, ForeignFailure] = {}
+        for run in self.record.runs:
+            for node_id, failure in run.failures.items():
+                found.setdefault(node_id, ForeignFailure(run=run, **failure))
+        return found
+
+    @property
     def incomplete(self) -> tuple[Verdict, ...]:
         """The groups to which another job could add a platform."""
         return tuple(each for each in self.verdicts if list_missing(each))
@@ -204,7 +230,7 @@ class Judgement:
     @property
     def has_failed(self) -> bool:
         """Whether something diverged, or a test failed."""
-        return bool(self.diverged or self.failed or self.uncompared)
+        return bool(self.diverged or self.failed or self.uncompared or self.foreign_failures)
 
     @property
     def is_complete(self) -> bool:
@@ -231,9 +257,7 @@ def judge_record(record: Record, *, is_strict: bool = False) -> Judgement:
 
 def is_failure(verdict: Verdict) -> bool:
     """Whether a verdict is one that fails a run: a divergence, or a test that failed."""
-    return verdict.kind is VerdictKind.DIVERGED or any(
-        each.has_failed for each in verdict.members
-    )
+    return verdict.kind is VerdictKind.DIVERGED or any(each.has_failed for each in verdict.members)
 
 
 def list_missing(verdict: Verdict) -> tuple[Platform, ...]:

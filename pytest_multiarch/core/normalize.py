@@ -9,6 +9,7 @@ allows. Architecture names are not normalized but aligned, see `core.names`. Tex
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -316,6 +317,18 @@ def _strip_lines(text: str) -> str:
     *lines, last = text.split("\n")
     # What stood before a carriage return may leave it at the end of its line.
     return "\n".join((*(line.rstrip(" \t\r") for line in lines), last.rstrip(" \t")))
+
+
+def hide_values(text: str, values: Mapping[str, str]) -> str:
+    """Replace values wherever they stand in a text, also as Python and JSON escape them."""
+    forms = {
+        form: shown
+        for value, shown in values.items()
+        for form in (value, repr(value)[1:-1], json.dumps(value)[1:-1])
+    }
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, forms[form])
+    return text
 
 
 def mask_known(text: str, known: Mapping[str, str]) -> str:

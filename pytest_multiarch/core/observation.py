@@ -17,6 +17,7 @@ from pytest_multiarch.core.names import split_names
 from pytest_multiarch.core.normalize import (
     Normalizer,
     apply_normalizers,
+    hide_values,
     mask_known,
     normalize_text,
 )
@@ -79,6 +80,23 @@ class Observation:
             self,
             stdout=self.stdout.shrink(whole_limit) if self.stdout else None,
             stderr=self.stderr.shrink(whole_limit) if self.stderr else None,
+        )
+
+    def hide(self, values: Mapping[str, str]) -> Observation:
+        """Give what may be shown: without values that may be secrets."""
+        if not values:
+            return self
+
+        def change(text: str) -> str:
+            return hide_values(text, values)
+
+        return replace(
+            self,
+            label=change(self.label),
+            stdout=self.stdout.map_shown(change) if self.stdout else None,
+            stderr=self.stderr.map_shown(change) if self.stderr else None,
+            command=self.command.map_words(change) if self.command else None,
+            value=self.value.map_texts(change) if self.value else None,
         )
 
     def to_mapping(self) -> dict[str, Any]:

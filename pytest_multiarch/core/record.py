@@ -6,12 +6,13 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_multiarch.core.member import Member
-from pytest_multiarch.core.parity import Difference, Verdict
 from pytest_multiarch.core.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pytest_multiarch.core.member import Member
+    from pytest_multiarch.core.parity import Difference, Verdict
 
 FORMAT = "pytest-multiarch record"
 VERSION = 1
@@ -28,7 +29,8 @@ class Run:
     the folder in it that ids start at (`app/`, empty for its own). `sources` maps the
     files of tests to digests of their text; `images` references to the digest and the entries of
     the index (platform to digest) that was found; `nodes` addresses to what engines say of
-    themselves.
+    themselves. `failures` are those of tests that are no members, by id: why, and whether it was an
+    `error` or `failed`.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Run:
     sources: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     nodes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    failures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

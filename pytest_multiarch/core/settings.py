@@ -91,6 +91,7 @@ def merge_settings(
     files: Settings,
     *,
     platforms: tuple[Platform, ...] = (),
+    selects_only: bool = False,
     images: Iterable[str] = (),
     **options: Any,
 ) -> Settings:
@@ -98,8 +99,9 @@ def merge_settings(
 
     Platforms that are among the configured ones are selected from them, as from what a test
     declares: one job of several runs a part, and its record says what is missing. Others take
-    their place. `images` are the values of `--multiarch-image`: `OLD=NEW`, `REF`, or the name or reference of
-    configured images, which selects them.
+    their place, unless the command line `selects_only`. `images` are the values of
+    `--multiarch-image`: `OLD=NEW`, `REF`, or the name or reference of configured images, which
+    selects them.
 
     Raises:
         UsageError: one of `images` is wrong.
@@ -111,7 +113,8 @@ def merge_settings(
     merged = replace(files, replacements=replacements, **options)
     if platforms:
         merged = replace(merged, selected=platforms)
-    if not set(platforms) <= set(files.platforms.value):
+    is_among = set(platforms) <= set(files.platforms.value)
+    if not is_among and not (selects_only and files.platforms.value):
         chosen = Setting(platforms, Source.COMMAND_LINE, PLATFORMS_OPTION)
         merged = replace(merged, platforms=chosen)
     return _name_images(merged, named) if named else merged

@@ -71,6 +71,10 @@ class Excerpt:
         cut = len(self.head) - end + len(self.tail) - min(end, len(self.tail))
         return Excerpt(self.head[:end], self.gap + cut, self.tail[max(len(self.tail) - end, 0) :])
 
+    def map(self, change: Callable[[str], str]) -> Excerpt:
+        """Give it with its texts changed."""
+        return Excerpt(change(self.head), self.gap, change(self.tail))
+
     def to_json(self) -> Any:
         """Give the JSON form: the text itself if it is whole."""
         return self.head if self.is_whole else [self.head, self.gap, self.tail]
@@ -125,6 +129,11 @@ class ObservedStream:
         """Keep smaller excerpts; equality is not affected."""
         raw = None if self.raw is None else self.raw.shrink(whole_limit)
         return replace(self, excerpt=self.excerpt.shrink(whole_limit), raw=raw)
+
+    def map_shown(self, change: Callable[[str], str]) -> ObservedStream:
+        """Change the texts that are shown; equality is not affected."""
+        raw = None if self.raw is None else self.raw.map(change)
+        return replace(self, excerpt=self.excerpt.map(change), raw=raw)
 
     def to_mapping(self) -> dict[str, object]:
         """Give the JSON form, without what is as usual."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,15 @@ class ObservedValue:
     def read(self) -> Any:
         """Give the value that is compared."""
         return json.loads(self.canonical if self.normalized is None else self.normalized)
+
+    def map_texts(self, change: Callable[[str], str]) -> ObservedValue:
+        """Give it with the texts in it changed, keys too."""
+
+        def apply(canonical: str) -> str:
+            return _dump(_map_texts(json.loads(canonical), change, with_keys=True))
+
+        normalized = None if self.normalized is None else apply(self.normalized)
+        return replace(self, canonical=apply(self.canonical), normalized=normalized)
 
     def to_mapping(self) -> dict[str, object]:
         """Give the JSON form; the value is JSON within a text, since NaN is not JSON."""
@@ -141,13 +150,16 @@ def _check_key(key: object, what: str, path: str) -> str:
     return str.__str__(key)
 
 
-def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
+def _map_texts(value: Any, change: Callable[[str], str], *, with_keys: bool = False) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, list):
-        return [_map_texts(each, change) for each in value]
+        return [_map_texts(each, change, with_keys=with_keys) for each in value]
     if isinstance(value, dict):
-        return {key: _map_texts(each, change) for key, each in value.items()}
+        return {
+            change(key) if with_keys else key: _map_texts(each, change, with_keys=with_keys)
+            for key, each in value.items()
+        }
     return value
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA = "record.schema.json"
+RUNS_LIMIT = 10_000
+"""How many runs one record may be of: each has more to it than its text shows."""
 JOURNAL_SUFFIX = ".partial.jsonl"
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 _OBSERVATIONS = '"observations":'
@@ -143,22 +145,36 @@ class _Parts:
             RecordError: another version wrote it, so nothing else can be expected of it.
         """
         self._fields[name] = value
-        if {"format", "version"} <= self._fields.keys():
+        if self._knows_version:
             self._check_version()
 
+    @property
+    def _knows_version(self) -> bool:
+        return {"format", "version"} <= self._fields.keys()
+
     def take(self, part: str, document: Any, text: str = "") -> None:
-        """Take in a part; what is wrong is said once it is known which version wrote it."""
+        """Take in a part.
+
+        Raises:
+            _BrokenError: it is wrong; but not before it is known which version wrote it.
+        """
+        if self._problem is not None:
+            return
         try:
             _check(part, document)
             if part == "member":
                 self._members.append(_make_member(document, text))
             elif part == "run":
                 self._runs.append(Run.from_mapping(document))
+                if len(self._runs) > RUNS_LIMIT:
+                    raise _BrokenError(f"there are more than {RUNS_LIMIT}")
             else:
                 self._idle.append(IdleGroup.from_mapping(document))
         except (_BrokenError, MultiarchError) as error:
             where = f"{part} {len(self._members) + 1}: " if part == "member" else f"{part}: "
-            self._problem = self._problem or _BrokenError(f"{where}{error}")
+            self._problem = _BrokenError(f"{where}{error}")
+            if self._knows_version:
+                raise self._problem from None
 
     def to_record(self) -> Record:
         """Give the record.
@@ -423,8 +439,9 @@ class Journal:
             self._journal.unlink()
 
     def close(self) -> None:
-        """Leave it as it is."""
-        self._file.close()
+        """Leave it as it is; what a full disk has no room for is lost."""
+        with suppress(OSError):
+            self._file.close()
 
     def _write(self, line: str) -> None:
         self._file.write(f"{line}\n")
@@ -450,12 +467,19 @@ def write_record(path: Path, record: Record, verdicts: Iterable[Mapping[str, Any
         RecordError: it cannot be written.
     """
     with replace_file(path) as write:
-        digest = hashlib.sha256()
-        for piece in _list_pieces(record, verdicts):
-            data = piece.encode("ascii")
-            digest.update(data)
-            write(data)
-        write(f'"sha256":"{digest.hexdigest()}"\n}}\n'.encode("ascii"))
+        dump_record(write, record, verdicts)
+
+
+def dump_record(
+    write: Callable[[bytes], object], record: Record, verdicts: Iterable[Mapping[str, Any]]
+) -> None:
+    """Write a record as one document, piece by piece, its checksum last."""
+    digest = hashlib.sha256()
+    for piece in _list_pieces(record, verdicts):
+        data = piece.encode("ascii")
+        digest.update(data)
+        write(data)
+    write(f'"sha256":"{digest.hexdigest()}"\n}}\n'.encode("ascii"))
 
 
 def _list_pieces(record: Record, verdicts: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     import pluggy
     import pytest
 
+    from pytest_multiarch.core.merging import Judgement
     from pytest_multiarch.core.normalize import TextFunction
+
+    ReportFormat = Callable[[Judgement], str]
 
 _CALLERS = ("pluggy", "pytest_multiarch")
 
@@ -33,7 +36,7 @@ def gather_normalizers(config: pytest.Config) -> Mapping[str, TextFunction]:
     """
     hook = config.hook.pytest_multiarch_normalizers
     gathered: dict[str, TextFunction] = {}
-    with _blame(hook):
+    with _blame(f"the hook {hook.name}"):
         answers = hook(config=config)
     for answer in reversed(answers):
         if not _names_functions(answer):
@@ -48,6 +51,39 @@ def _names_functions(answer: object) -> bool:
     )
 
 
+def gather_report_formats(config: pytest.Config) -> Mapping[str, ReportFormat]:
+    """Give the formats of reports by name; of two of one name, the one that is asked first.
+
+    Raises:
+        UsageError: an implementation failed, or gave no mapping from names to functions.
+    """
+    hook = config.hook.pytest_multiarch_report_formats
+    gathered: dict[str, ReportFormat] = {}
+    with _blame(f"the hook {hook.name}"):
+        answers = hook(config=config)
+    for answer in reversed(answers):
+        if not _names_functions(answer):
+            raise _refuse(hook, answer, "a mapping from names to functions that give text")
+        gathered.update(answer)
+    return gathered
+
+
+def render_report(name: str, render: ReportFormat, judgement: Judgement) -> str:
+    """Have a report made.
+
+    Raises:
+        UsageError: the function failed, or gave no text.
+    """
+    with _blame(f"the report format {name}"):
+        text = render(judgement)
+    if not isinstance(text, str):
+        raise UsageError(
+            f"the report format {name} gave {text!r:.200}",
+            cure=f"implemented at {_locate(render)}, it has to give text",
+        )
+    return text
+
+
 def resolve_image(
     config: pytest.Config, item: pytest.Item | None, reference: str
 ) -> ImageReference:
@@ -58,7 +94,7 @@ def resolve_image(
     """
     # Of a shared variant the answer must not depend on which test is the first to ask for it.
     hook = (config.hook if item is None else item.ihook).pytest_multiarch_resolve_image
-    with _blame(hook):
+    with _blame(f"the hook {hook.name}"):
         answer = hook(config=config, item=item, reference=reference)
     if answer is None:
         return ImageReference.parse(reference)
@@ -80,7 +116,7 @@ def gather_allowances(item: pytest.Item) -> tuple[Allowance, ...]:
     """
     hook = item.ihook.pytest_multiarch_allowances
     gathered: list[Allowance] = []
-    with _blame(hook):
+    with _blame(f"the hook {hook.name}"):
         # An implementation may be a generator, which is at work only when it is iterated over.
         answers = [list(each) if isinstance(each, Iterable) else each for each in hook(item=item)]
     for answer in answers:
@@ -91,13 +127,13 @@ def gather_allowances(item: pytest.Item) -> tuple[Allowance, ...]:
 
 
 @contextmanager
-def _blame(hook: pluggy.HookCaller) -> Iterator[None]:
-    """Turn an exception in a hook into an error that shows where in there it was raised."""
+def _blame(what: str) -> Iterator[None]:
+    """Turn an exception in others' code into an error that shows where in there it was raised."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 (anything can go wrong in code that is not ours)
         name, frames = type(error).__name__, traceback.format_tb(_skip_callers(error.__traceback__))
-        problem = UsageError(f"the hook {hook.name} failed: {name}: {error}\n{''.join(frames)}")
+        problem = UsageError(f"{what} failed: {name}: {error}\n{''.join(frames)}")
     else:
         return
     raise problem

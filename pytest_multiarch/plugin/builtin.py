@@ -1,4 +1,4 @@
-"""What the plugin itself answers to its hooks: the built-in normalizers, and what is configured."""
+"""What the plugin itself answers to its hooks: what is built in, and what is configured."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pytest_multiarch.plugin.state import STATE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from pytest_multiarch.core.merging import Judgement
     from pytest_multiarch.core.rules import Allowance
 
 
@@ -32,3 +33,12 @@ def pytest_multiarch_resolve_image(config: pytest.Config, reference: str) -> str
 def pytest_multiarch_allowances(item: pytest.Item) -> Iterable[Allowance]:
     """Give what the configuration allows for all tests."""
     return item.config.stash[STATE].declared.configured_allowances
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_multiarch_report_formats() -> Mapping[str, Callable[[Judgement], str]]:
+    """Give the built-in ones, last, so that others can replace them."""
+    from pytest_multiarch.reports.junit import render_junit
+    from pytest_multiarch.reports.markdown import render_markdown
+
+    return {"junit": render_junit, "markdown": render_markdown}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_multiarch.plugin.options import keeps_record
 from pytest_multiarch.plugin.state import MEMBERSHIP, PARAM, SPREAD, PluginState
 
 if TYPE_CHECKING:
@@ -65,13 +66,13 @@ class Collection:
         if dropped:
             items[:] = [item for item in items if is_selected(item, self._state)]
             config.hook.pytest_deselected(items=dropped)
-        if config.getoption("--multiarch-record"):
+        if keeps_record(config):
             self._state.collected = dropped
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note which members are left to run, once everybody has deselected."""
-        if self._state.collected or session.config.getoption("--multiarch-record"):
+        if self._state.collected or keeps_record(session.config):
             self._note_collected(session)
         for item in session.items:
             membership = item.stash.get(MEMBERSHIP, None)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.plugin.options import MARKS, add_options
-from pytest_multiarch.plugin.state import STATE, PluginState
+from pytest_multiarch.plugin.options import MARKS, add_options, keeps_record
+from pytest_multiarch.plugin.state import RUN_INPUT, STATE, PluginState
 
 if TYPE_CHECKING:
     import pytest
@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     worker: dict[str, str] = getattr(config, "workerinput", {})
     state = config.stash[STATE] = PluginState(
         config,
-        run_id=worker.get("testrunuid") or uuid.uuid4().hex,
+        run_id=worker.get(RUN_INPUT) or uuid.uuid4().hex,
         worker=worker.get("workerid", ""),
     )
     state.check_settings()
@@ -47,19 +47,29 @@ def pytest_configure(config: pytest.Config) -> None:
     manager.register(builtin, "multiarch-builtin")
     manager.register(fixtures, "multiarch-fixtures")
     manager.register(Collection(state), "multiarch-collection")
-    record = config.getoption("--multiarch-record")
     if worker:
-        if record:
+        if keeps_record(config):
             from pytest_multiarch.plugin.recording import WorkerRecording
 
             manager.register(WorkerRecording(state, config), "multiarch-recording")
         return
-    recording = None
-    if record and not config.option.collectonly:
+    merging = recording = None
+    if config.getoption("--multiarch-merge"):
+        from pytest_multiarch.plugin.merging import start_merging
+
+        merging = start_merging(config, is_strict=state.settings.strict)
+        manager.register(merging, "multiarch-merging")
+    elif keeps_record(config) and not config.option.collectonly:
         from pytest_multiarch.plugin.recording import start_recording
 
-        recording = start_recording(state, config, record)
+        recording = start_recording(state, config)
         manager.register(recording, "multiarch-recording")
+    source = merging or recording
+    if source and config.getoption("--multiarch-report") and not config.option.collectonly:
+        from pytest_multiarch.plugin.report_files import start_reports
+
+        reports = start_reports(config, source)
+        manager.register(reports, "multiarch-reports")
     manager.register(Judge(state, config, recording), "multiarch-judge")
 
 

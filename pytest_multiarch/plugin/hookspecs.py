@@ -9,6 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from pytest_multiarch.core.merging import Judgement
     from pytest_multiarch.core.rules import Allowance
 
 
@@ -56,4 +57,21 @@ def pytest_multiarch_allowances(  # type: ignore[empty-body]
         def pytest_multiarch_allowances(item):
             if item.get_closest_marker("floats"):
                 yield pytest_multiarch.allow("app mean *", reason="FMA on arm64")
+    """
+
+
+@pytest.hookspec()
+def pytest_multiarch_report_formats(  # type: ignore[empty-body]
+    config: pytest.Config,
+) -> Mapping[str, Callable[[Judgement], str]]:
+    """Give formats of reports by name, for `--multiarch-report FORMAT=FILE`.
+
+    Called when the session starts, if reports are asked for; conftest files at the root can
+    answer. A format is a function that gives the text of the file. What it is given is all that
+    the session, or the records of `--multiarch-merge`, came to: `judgement.verdicts`, each with its
+    `group`, `kind`, `members` and `differences`, and `judgement.record` with the runs. A name of
+    the built-in ones (`junit`, `markdown`) replaces that one.
+
+        def pytest_multiarch_report_formats(config):
+            return {"groups": lambda judgement: "\\n".join(v.group for v in judgement.verdicts)}
     """

@@ -22,6 +22,7 @@ from pytest_multiarch.plugin.reports import (
     is_crash,
     read_teardown_error,
 )
+from pytest_multiarch.plugin.state import RUN_INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -54,8 +55,13 @@ class Judge:
         if recording is not None:
             recording.follow(
                 verdicts=lambda: (*self._verdicts, *self._spread.values()),
-                crashes=self._crashes.keys(),
+                crashes=self._crashes,
             )
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker of xdist to which run it belongs."""
+        node.workerinput[RUN_INPUT] = self._state.run_id
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -198,7 +204,7 @@ class Judge:
     def pytest_report_teststatus(self, report: pytest.TestReport) -> Any:
         """Give a verdict's report its own word."""
         word = getattr(report, VERDICT_ATTRIBUTE, None)
-        if word is None:
+        if word is None or report.outcome != "failed":  # `rerun`, where a plugin repeats it
             return None
         if report.when != "call":
             return "", "", ""
@@ -223,7 +229,8 @@ class Judge:
     def _sum_up(self) -> tuple[str, ...]:
         option = self._config.option
         result = (self._recording.result,) if self._recording and self._recording.result else ()
-        if option.collectonly or not (self._verdicts or self._spread or option.multiarch_platforms):
+        has_tests = bool(self._verdicts or self._spread or option.multiarch_platforms)
+        if option.collectonly or option.multiarch_merge or not has_tests:
             return result
         from pytest_multiarch.reports.summary import render_summary
 

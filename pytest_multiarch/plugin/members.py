@@ -67,7 +67,8 @@ def _describe_results(platform: Platform, trace: Trace) -> dict[str, Any]:
 
 
 def _describe_observations(platform: Platform, trace: Trace) -> list[dict[str, Any]]:
-    return [each.to_mapping() for each in fit_observations(trace.observations[platform])]
+    seen = [each.hide(trace.secrets) for each in trace.observations[platform]]
+    return [each.to_mapping() for each in fit_observations(seen)]
 
 
 def _gather_news(trace: Trace, state: PluginState) -> dict[str, Any]:

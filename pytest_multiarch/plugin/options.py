@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +36,12 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="PLATFORM,...",
         help="run only these of the platforms that tests declare or that are configured; the "
         "platforms of tests that declare none, if one of these is not configured (repeatable)",
+    )
+    group.addoption(
+        "--multiarch-select-only",
+        action="store_true",
+        help="have --multiarch-platforms select only, also where one of its platforms is not "
+        "configured: what is configured stays the platforms of tests that declare none",
     )
     group.addoption(
         "--multiarch-image",
@@ -71,8 +78,32 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--multiarch-record",
         metavar="FILE",
+        type=_read_file_name,
         help="write down everything that the run learns, for `pytest-multiarch merge` and "
         "`report`; while it lasts, and if it is killed, in FILE.partial.jsonl",
+    )
+    group.addoption(
+        "--multiarch-report",
+        action="append",
+        default=[],
+        metavar="FORMAT=FILE",
+        help="write what the run came to: junit, markdown, or a format of another plugin "
+        "(repeatable)",
+    )
+    group.addoption(
+        "--multiarch-merge",
+        nargs="+",
+        metavar="RECORD",
+        help="collect no tests: judge what separate runs recorded, each group of platforms as a "
+        "test; a RECORD is a file, or a folder of them",
+    )
+    group.addoption(
+        "--multiarch-ignore-mismatch",
+        action="append",
+        default=[],
+        choices=("commit", "tests", "image"),
+        help="with --multiarch-merge, compare also runs of another commit, of other files of "
+        "tests, or of other images (repeatable)",
     )
     group.addoption(
         "--multiarch-blame",
@@ -86,6 +117,17 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="write the collected groups of platforms to FILE as JSON, for pytest-multiarch matrix",
     )
+
+
+def _read_file_name(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("the name of the file is empty")
+    return text
+
+
+def keeps_record(config: pytest.Config) -> bool:
+    """Whether the run is recorded: for a file, or for the reports that are made of it."""
+    return bool(config.getoption("--multiarch-record") or config.getoption("--multiarch-report"))
 
 
 def needs_check(config: pytest.Config) -> bool:
@@ -112,6 +154,7 @@ def read_settings(config: pytest.Config) -> Settings:
         return merge_settings(
             read_config_file(config.rootpath),
             platforms=_parse_platforms(config.getoption("--multiarch-platforms")),
+            selects_only=config.getoption("--multiarch-select-only"),
             images=config.getoption("--multiarch-image"),
             parity=config.getoption("--multiarch-parity"),
             unavailable=config.getoption("--multiarch-unavailable"),

@@ -3,41 +3,52 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
+import shutil
+import tempfile
 import time
-import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_multiarch.core.errors import RecordError
 from pytest_multiarch.core.member import Member
-from pytest_multiarch.core.record import IdleGroup, describe_verdict
-from pytest_multiarch.files.record_file import Journal, name_journal
+from pytest_multiarch.core.merging import judge_record, merge_records
+from pytest_multiarch.core.parity import compare_group
+from pytest_multiarch.core.record import IdleGroup, Record, describe_verdict
+from pytest_multiarch.files.record_file import Journal, name_journal, read_record
 from pytest_multiarch.plugin.listing import describe_collected
+from pytest_multiarch.plugin.reports import VERDICT_ATTRIBUTE, read_reason
 from pytest_multiarch.plugin.surroundings import describe_surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping
 
+    from pytest_multiarch.core.merging import Judgement
     from pytest_multiarch.core.parity import Verdict
     from pytest_multiarch.plugin.state import PluginState
 
 COLLECTED_OUTPUT = "multiarch_collected"
 """What a worker of xdist says at its end: the groups that it collected."""
+_MOST_FAILURES = 1000
 _COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
-def start_recording(state: PluginState, config: pytest.Config, path: str) -> Recording:
-    """Start the record of a run.
+def start_recording(state: PluginState, config: pytest.Config) -> Recording:
+    """Start the record of a run: the one that is asked for, else one for its reports alone.
 
     Raises:
         pytest.UsageError: it cannot be written.
     """
+    name = config.getoption("--multiarch-record")
     try:
-        return Recording(state, config, config.invocation_params.dir / path)
+        if name:
+            return Recording(state, config, (config.invocation_params.dir / name).resolve())
+        folder = Path(tempfile.mkdtemp(prefix="pytest-multiarch-"))
+        return Recording(state, config, folder / "record.json", is_kept=False)
     except RecordError as error:
         raise pytest.UsageError(f"pytest-multiarch: {error}") from None
 
@@ -45,8 +56,10 @@ def start_recording(state: PluginState, config: pytest.Config, path: str) -> Rec
 class Recording:
     """Keeps the record of a run, in the process that owns the session."""
 
-    def __init__(self, state: PluginState, config: pytest.Config, path: Path) -> None:
-        """Start the journal.
+    def __init__(
+        self, state: PluginState, config: pytest.Config, path: Path, *, is_kept: bool = True
+    ) -> None:
+        """Start the journal. What is not kept goes with its folder when the session is over.
 
         Raises:
             RecordError: the record cannot be written.
@@ -55,12 +68,15 @@ class Recording:
         self._root = config.rootpath
         self._journal: Journal | None = Journal(path)
         self._path = path
+        self._is_kept = is_kept
         self._known: set[str] = set()
         self._sources: set[str] = set()
         self._collected: list[dict[str, Any]] = []
         self._tests = 0
+        self._members: set[str] = set()
+        self._failures: dict[str, dict[str, str]] = {}
         self._verdicts: Callable[[], Iterable[Verdict]] = tuple
-        self._crashes: Collection[str] = ()
+        self._crashes: Mapping[str, pytest.TestReport] = {}
         self.result = ""
         """What became of the record, for the summary."""
         self._note(
@@ -70,10 +86,10 @@ class Recording:
         )
 
     def follow(
-        self, *, verdicts: Callable[[], Iterable[Verdict]], crashes: Collection[str]
+        self, *, verdicts: Callable[[], Iterable[Verdict]], crashes: Mapping[str, pytest.TestReport]
     ) -> None:
-        """Take from there, when the run has ended, the verdicts, and the ids of the tests that
-        crashed their workers and are no members so far."""
+        """Take from there, when the run has ended, the verdicts, and the reports by id of the tests
+        that crashed their workers and are no members so far."""
         self._verdicts = verdicts
         self._crashes = crashes
 
@@ -84,8 +100,21 @@ class Recording:
         for member in members:
             self._note_source(member.node_id)
             self._known.add(member.group)
+            self._members.add(member.node_id)
             self._tests += 1
             self._write(lambda journal, member=member: journal.add_member(member))  # type: ignore[misc]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take down what fails; that of members is known from them."""
+        if report.failed and not hasattr(report, VERDICT_ATTRIBUTE):
+            outcome = "failed" if report.when == "call" else "error"
+            self._failures.setdefault(
+                report.nodeid, {"outcome": outcome, "reason": read_reason(report)}
+            )
+
+    def _list_foreign_failures(self) -> dict[str, dict[str, str]]:
+        foreign = (pair for pair in self._failures.items() if pair[0] not in self._members)
+        return dict(itertools.islice(foreign, _MOST_FAILURES))
 
     def _note_source(self, node_id: str) -> None:
         """Note the text of a test's file, and of the conftest files above it."""
@@ -117,7 +146,6 @@ class Recording:
             self._journal.close()
             self._journal = None
         self.result = f"the record {self._path} {why}"
-        warnings.warn(pytest.PytestWarning(f"pytest-multiarch: {self.result}"), stacklevel=1)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -131,30 +159,49 @@ class Recording:
         """Make the document, before the terminal's summary says where it is."""
         is_complete = exitstatus in _COMPLETE and not session.shouldstop and not session.shouldfail
         self._collected = self._collected or describe_collected(self._state)
-        self.add(self._list_crashed(), {})
+        crashed = Record(members=tuple(self._list_crashed()))
+        self.add(crashed.members, {})
         self._write(lambda journal: journal.add_idle(self._list_idle()))
         self._note(
             ended_at_s=time.time(),
             ended="complete" if is_complete else "interrupted",
             exit_status=int(exitstatus),
             tests=self._tests,
+            failures=self._list_foreign_failures(),
         )
         if self._journal is None:
             return
         try:
-            self._journal.finish(describe_verdict(each) for each in self._verdicts())
+            verdicts = (*self._verdicts(), *map(compare_group, crashed.list_groups().values()))
+            self._journal.finish(map(describe_verdict, verdicts))
         except RecordError as error:
             self._give_up(f"was not made of its journal {name_journal(self._path)}: {error.what}")
             return
         self._journal = None
         how = "" if is_complete else ", of a run that was interrupted"
-        self.result = f"record: {self._path}{how}"
+        self.result = f"record: {self._path}{how}" if self._is_kept else ""
+
+    def judge(self) -> Judgement:
+        """Give what the record comes to, once the session has ended.
+
+        Raises:
+            RecordError: it cannot be read any more.
+        """
+        return judge_record(
+            merge_records([read_record(self._path)]), is_strict=self._state.settings.strict
+        )
 
     def _list_crashed(self) -> Iterable[Member]:
         """Give the members of `variants` tests that crashed: they had no time to say anything."""
         for each in self._collected:
-            if each["group"] in self._crashes and each["group"] not in self._known:
-                fields = {"node_id": each["group"], "outcome": "crashed", "run": self._state.run_id}
+            crash = self._crashes.get(each["group"])
+            if crash is not None and each["group"] not in self._known:
+                fields = {
+                    "node_id": each["group"],
+                    "outcome": "crashed",
+                    "reason": read_reason(crash),
+                    "run": self._state.run_id,
+                }
                 for platform in each["selected"]:
                     yield Member.from_mapping({**each, **fields, "platform": platform})
 
@@ -167,6 +214,8 @@ class Recording:
         """Leave the journal of a run that never came to its end."""
         if self._journal is not None:
             self._journal.close()
+        if not self._is_kept:
+            shutil.rmtree(self._path.parent, ignore_errors=True)
 
 
 def _digest_source(path: Path) -> str:
@@ -175,7 +224,6 @@ def _digest_source(path: Path) -> str:
         return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
     except OSError:
         return ""
-
 
 
 class WorkerRecording:

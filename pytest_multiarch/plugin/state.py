@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class PluginState:
     """One pytest process's part of a run.
 
-    `run_id` is the same in all workers of a run, `worker` is empty outside of xdist. `selected`
+    `run_id` is the same in all processes of a run, `worker` is empty outside of xdist. `selected`
     are the platforms that tests of this process will run on, `current` is the id of the test
     under way. `collected` are our tests for a record, also those whose platforms are not selected;
     `announced` names what this process has told of images and nodes.
@@ -103,6 +103,8 @@ class PluginState:
         return f"{error.headline}\n(the same as in {first}, which says more)"
 
 
+RUN_INPUT = "multiarch_run"
+"""What a worker of xdist is told: the id of its run."""
 STATE: pytest.StashKey[PluginState] = pytest.StashKey()
 MEMBERSHIP: pytest.StashKey[Membership] = pytest.StashKey()
 TRACE: pytest.StashKey[Trace] = pytest.StashKey()

@@ -11,6 +11,7 @@ import pytest
 from _pytest.outcomes import Failed
 
 from pytest_multiarch.core.errors import MultiarchError, UsageError
+from pytest_multiarch.core.normalize import hide_values
 from pytest_multiarch.core.observation import make_check, make_observation
 from pytest_multiarch.core.parity import VerdictKind, compare_group
 from pytest_multiarch.core.platform import Platform
@@ -24,8 +25,8 @@ from pytest_multiarch.plugin.members import (
 from pytest_multiarch.plugin.reports import (
     ATTRIBUTE,
     DIVERGED,
-    UNCOMPARED,
     REASON_ATTRIBUTE,
+    UNCOMPARED,
     VERDICT_ATTRIBUTE,
     is_end_of_setup,
     make_locator,
@@ -310,9 +311,8 @@ def _mask_reason(report: pytest.TestReport, secrets: Mapping[str, str]) -> None:
     """Have records and summaries say why a test failed without what it passed in secret."""
     if report.passed or not secrets:
         return
-    reason = masked = read_reason(report)
-    for secret in sorted(secrets, key=len, reverse=True):
-        masked = masked.replace(secret, secrets[secret])
+    reason = read_reason(report)
+    masked = hide_values(reason, secrets)
     if masked != reason:
         setattr(report, REASON_ATTRIBUTE, masked)
 

@@ -10,7 +10,8 @@ from pytest_multiarch.core.parity import Verdict, VerdictKind
 from pytest_multiarch.reports.diff import clean
 from pytest_multiarch.reports.divergence import render_divergence
 from pytest_multiarch.reports.wording import (
-    KIND_WORDS,
+    count,
+    count_verdicts,
     describe_failed_apart,
     describe_member_outcome,
     explain_not_compared,
@@ -53,9 +54,7 @@ def render_summary(
 def _count_verdicts(verdicts: tuple[Verdict, ...]) -> list[str]:
     if not verdicts:
         return []
-    counts = Counter(each.kind for each in verdicts)
-    words = ", ".join(f"{counts[kind]} {word}" for kind, word in KIND_WORDS.items() if counts[kind])
-    lines = [f"{_count(len(verdicts), 'group')} of platforms: {words}"]
+    lines = [count_verdicts(verdicts)]
     unobserved = sum(each.is_unobserved for each in verdicts)
     if unobserved:
         lines.append(f"  {unobserved} of them equal in outcome only: nothing was observed")
@@ -148,15 +147,11 @@ def _list_notes(verdicts: tuple[Verdict, ...]) -> list[str]:
         for member in verdict.members:
             stripped[member.platform] += member.emulator_lines
     lines = [
-        f"{_count(number, 'line')} of the emulator's own left out of stderr on {platform}"
+        f"{count(number, 'line')} of the emulator's own left out of stderr on {platform}"
         for platform, number in stripped.items()
         if number
     ]
     return [*_list("calls not compared:", notes), *lines]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' if number != 1 else ''}"
 
 
 def _list(title: str, items: list[str]) -> list[str]:
@@ -172,6 +167,7 @@ def _tabulate_platforms(members: tuple[Member, ...], selected: tuple[Platform, .
     ends: dict[Platform, Counter[str]] = {}
     executions: dict[Platform, dict[str, None]] = {}
     declared = dict.fromkeys(platform for each in members for platform in each.declared)
+    awaited = {platform for each in members for platform in each.selected}
     for member in members:
         ends.setdefault(member.platform, Counter())[member.outcome.value] += 1
         if member.execution is not None:
@@ -185,10 +181,11 @@ def _tabulate_platforms(members: tuple[Member, ...], selected: tuple[Platform, .
         if platform in ends:
             counts = ends[platform]
             odd = ", ".join(f"{n} {word}" for word, n in counts.items() if word != "passed")
-            tests = f"{_count(sum(counts.values()), 'test')}{f' ({odd})' if odd else ''}"
+            tests = f"{count(sum(counts.values()), 'test')}{f' ({odd})' if odd else ''}"
             lines.append(f"{platform!s:{width}}  {ways[platform]:{column}}  {tests}")
         elif platform in declared:
-            lines.append(f"{platform!s:{width}}  declared, but not selected: nothing ran")
+            why = "selected" if platform in awaited else "declared, but not selected"
+            lines.append(f"{platform!s:{width}}  {why}: nothing ran")
         else:
             lines.append(f"{platform!s:{width}}  selected, but no test declares it")
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.member import Member, Outcome
@@ -11,12 +12,13 @@ from pytest_multiarch.reports.diff import clean, cut
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pytest_multiarch.core.comparison import Finding
     from pytest_multiarch.core.platform import Platform
 
 KIND_WORDS = {
     VerdictKind.DIVERGED: "diverged",
     VerdictKind.FAILED_APART: "failed on some platforms",
-    VerdictKind.FAILED: "failed on all platforms",
+    VerdictKind.FAILED: "failed wherever they ran",
     VerdictKind.NOT_COMPARED: "not compared",
     VerdictKind.ONE_PLATFORM: "declared for one platform only",
     VerdictKind.EQUAL: "equal",
@@ -33,6 +35,18 @@ _OUTCOME_WORDS = {
 _PART_WORDS = {"exit": "exit code", "value": "value", "calls": "number of calls"}
 
 
+def count(number: int, noun: str) -> str:
+    """Give a number of things: `1 test`, `2 tests`."""
+    return f"{number} {noun}{'s' if number != 1 else ''}"
+
+
+def count_verdicts(verdicts: tuple[Verdict, ...]) -> str:
+    """Count groups by what became of them, the gravest first."""
+    counts = Counter(each.kind for each in verdicts)
+    words = ", ".join(f"{counts[kind]} {word}" for kind, word in KIND_WORDS.items() if counts[kind])
+    return f"{count(len(verdicts), 'group')} of platforms{f': {words}' if words else ''}"
+
+
 def name_platforms(platforms: Iterable[Platform]) -> str:
     """List platforms."""
     return ", ".join(map(str, platforms))
@@ -43,7 +57,7 @@ def name_member(member: Member) -> str:
     return f"{member.platform} ({member.execution})" if member.execution else str(member.platform)
 
 
-def name_difference(difference: Difference) -> str:
+def name_difference(difference: Difference | Finding) -> str:
     """Name what differed: `stdout of "app char"`."""
     label = difference.label
     if difference.kind != "check":

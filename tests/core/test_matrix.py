@@ -70,6 +70,15 @@ class TestMakeRows:
         rows = make_rows([make_group(AMD64, image="alpine"), make_group(S390X)], Runners())
         assert [(row.image, row.platform) for row in rows] == [("alpine", AMD64), ("", S390X)]
 
+    def test_a_platform_that_is_not_configured_only_selects(self) -> None:
+        """Else tests that declare none would run on it, in this job alone."""
+        rows = make_rows([make_group(AMD64, S390X)], Runners(), configured=[AMD64, ARM64])
+        assert ["--multiarch-select-only" in row.args for row in rows] == [False, True]
+
+    def test_without_configured_platforms_nothing_can_give_way(self) -> None:
+        (row,) = make_rows([make_group(S390X)], Runners())
+        assert "--multiarch-select-only" not in row.args
+
     def test_of_nothing_is_nothing(self) -> None:
         assert make_rows([], Runners()) == ()
 

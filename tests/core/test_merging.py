@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -26,6 +26,9 @@ from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.record import IdleGroup, Record, Run
 from pytest_multiarch.core.written import WrittenObservations
 from tests.samples import AMD64, ARM64, NATIVE, PIN, QEMU, S390X, check, make_member, observe
+
+if TYPE_CHECKING:
+    from pytest_multiarch.core.execution import Execution
 
 INDEX = "sha256:1111"
 
@@ -182,6 +185,14 @@ def test_a_run_of_which_nothing_counts_any_more_is_dropped() -> None:
     assert judge_record(merged).interrupted == ()
 
 
+@pytest.mark.parametrize("execution", [NATIVE, QEMU], ids=["native", "emulated"])
+def test_what_ran_replaces_what_did_not_however_it_ran(execution: Execution) -> None:
+    stopped = make_member(ARM64, outcome="not-run", run="a")
+    ran = make_member(ARM64, execution=execution, run="b", started_at_s=0.5)
+    merged = merge_records([make_record(stopped, ended="interrupted"), make_record(ran)])
+    assert (merged.members, [each.id for each in merged.runs]) == ((ran,), ["b"])
+
+
 def test_a_run_that_had_no_tests_is_kept() -> None:
     empty = Record(runs=(make_run("a", tests=0, ended="interrupted"),))
     assert merge_records([empty, make_record(make_member(run="b"))]).runs[0] == empty.runs[0]
@@ -221,6 +232,14 @@ def test_another_commit_is_a_mismatch() -> None:
     (found,) = find_mismatches(merge_records([one, two]))
     assert found.kind is MismatchKind.COMMIT
     assert found.runs == {"c1": ("amd",), "c2": ("pi",)}
+
+
+def test_another_root_folder_is_a_mismatch() -> None:
+    """Ids start there: two of one name are two tests."""
+    one = replace(make_record(make_member(AMD64, run="a"), commit="c").runs[0], root="app/")
+    two = replace(make_record(make_member(ARM64, run="b"), commit="c").runs[0], root="")
+    (found,) = find_mismatches(Record(runs=(one, two)))
+    assert (found.kind, set(found.runs)) == (MismatchKind.TESTS, {"/app/", "/"})
 
 
 def test_a_commit_that_is_not_known_is_no_mismatch() -> None:
@@ -264,6 +283,24 @@ def test_another_image_under_one_name_is_a_mismatch(
     (found,) = find_mismatches(merge_records(records))
     assert (found.kind, found.what) == (MismatchKind.IMAGE, "app:1 for linux/amd64")
     assert found.runs == {"x": ("a",), "y": ("b",)}
+
+
+def test_another_image_is_shown_for_a_platform_that_ran() -> None:
+    """An index lists many platforms: of those that differ, one that tests are about is named."""
+    one, two = (
+        make_record(
+            make_member(ARM64, group=run, run=run, variant=identify(digest)),
+            images={
+                "app:1": {
+                    "digest": INDEX,
+                    "platforms": {"linux/386": digest, "linux/arm64": digest},
+                }
+            },
+        )
+        for run, digest in (("a", "x"), ("b", "y"))
+    )
+    (found,) = find_mismatches(merge_records([one, two]))
+    assert found.what == "app:1 for linux/arm64"
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,18 @@ def test_the_command_line_wins() -> None:
     )  # fmt: skip
 
 
+def test_a_job_of_several_only_selects() -> None:
+    """What a mark alone declares does not take the place of what is configured."""
+    settings = merge_settings(FILE, platforms=(S390X,), selects_only=True)
+    assert settings.platforms == FILE.platforms
+    assert settings.selected == (S390X,)
+
+
+def test_where_nothing_is_configured_the_selected_platforms_are_the_defaults() -> None:
+    settings = merge_settings(Settings(), platforms=(S390X,), selects_only=True)
+    assert settings.platforms.value == (S390X,)
+
+
 def test_configured_platforms_are_selected_from() -> None:
     """One job of several runs a part, and what it leaves out is still declared."""
     settings = merge_settings(FILE, platforms=(ARM64,))

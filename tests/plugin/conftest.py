@@ -12,8 +12,9 @@ import pytest
 
 import pytest_multiarch
 
-for _package in ("core", "files", "plugin", "reports", "run"):
-    # pytester unloads what an inner run imports: loaded here, it is loaded once.
+# pytester unloads what an inner run imports: loaded here, it is loaded once.
+importlib.import_module("fastjsonschema")
+for _package in ("cli", "core", "files", "plugin", "reports", "run"):
     for _found in pkgutil.iter_modules([str(Path(pytest_multiarch.__file__).parent / _package)]):
         importlib.import_module(f"pytest_multiarch.{_package}.{_found.name}")
 

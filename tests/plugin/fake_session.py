@@ -22,7 +22,7 @@ from pytest_multiarch.core.ports import EngineFacts
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.core.variant import ResolvedVariant
 from pytest_multiarch.plugin.state import STATE
-from pytest_multiarch.run.calls import CallSeen, Recorder
+from pytest_multiarch.run.calls import CallSeen, Recorder, name_values
 from pytest_multiarch.run.variant import Variant
 
 __name__ = "pytest_multiarch.fake"  # its frames are to count as the package's own
@@ -64,7 +64,7 @@ class FakeVariant(Variant):
             self._recorder.record_call(
                 CallSeen(
                     kind="run", call=call, result=result, variant=self.resolved, label=None,
-                    known={}, is_observed=options.get("observe", True),
+                    known=name_values(call.env), is_observed=options.get("observe", True),
                 )
             )  # fmt: skip
         return result

@@ -22,6 +22,7 @@ TWO = "def test_x(platform, parity): parity.check('one', 1)\n"
         ("--multiarch-parity=sometimes", "*--multiarch-parity: invalid choice*"),
         ("--multiarch-unavailable=maybe", "*--multiarch-unavailable: invalid choice*"),
         ("--multiarch-blame=you", "*--multiarch-blame: invalid choice*"),
+        ("--multiarch-record=", "*--multiarch-record: the name of the file is empty*"),
     ],
 )
 def test_bad_option_is_a_usage_error(run: Run, option: str, said: str) -> None:

@@ -37,7 +37,7 @@ def test_failing_on_one_platform_is_one_red_test_that_says_where_it_passed(
 def test_failing_on_all_platforms_is_no_divergence(run: Run) -> None:
     result = run("def test_x(platform, parity):\n    parity.check('p', 1)\n    assert 0\n")
     result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["*1 failed on all platforms"])
+    result.stdout.fnmatch_lines(["*1 failed wherever they ran"])
 
 
 def test_divergence_shows_beside_a_failing_member(run: Run) -> None:

@@ -1,0 +1,42 @@
+"""The failed tests of one group of merged records, as the text of one failure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_multiarch.reports.diff import clean
+from pytest_multiarch.reports.wording import describe_failure, name_member
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pytest_multiarch.core.member import Member
+    from pytest_multiarch.core.parity import Verdict
+
+_MOST_LINES = 40
+_WIDTH = 500
+
+
+def render_failure(verdict: Verdict, failed: tuple[Member, ...], runs: Mapping[str, str]) -> str:
+    """Say where a group's tests failed and why, the first in one line, and where they passed.
+
+    `failed` are members of it, at least one, or twins of these; `runs` names runs by their ids.
+    """
+    lines = [describe_failure(failed[0])]
+    for member in failed:
+        run = clean(runs.get(member.run, member.run))
+        lines += ["", f"{clean(member.node_id)} on {name_member(member)}, run: {run}"]
+        if member.outcome.is_failure:
+            lines += _quote(member.reason)
+        if member.teardown_error:
+            lines += ["  in its teardown:", *_quote(member.teardown_error)]
+    passed = [name_member(each) for each in verdict.members if each.outcome.is_comparable]
+    lines += ["", f"passed on {', '.join(passed)}"] if passed else []
+    return "\n".join(lines)
+
+
+def _quote(reason: str) -> Iterator[str]:
+    lines = reason.splitlines()
+    yield from (f"  {clean(line[:_WIDTH])}" for line in lines[:_MOST_LINES])
+    if len(lines) > _MOST_LINES:
+        yield f"  ... {len(lines) - _MOST_LINES} more lines"
