@@ -29,6 +29,9 @@ def word_headline(judgement: Judgement) -> str:
     failed = [each for each in verdicts if any(m.has_failed for m in each.members)]
     if failed or judgement.failed:
         return _word_failed(failed, judgement)
+    foreign = len(judgement.foreign_failures)
+    if foreign:
+        return f"{foreign:,} test{'s' if foreign != 1 else ''} beside those on platforms failed"
     return _word_compared(verdicts)
 
 

@@ -196,6 +196,7 @@ class Resolver:
             create_image=pin,
             create_platform=self._platform_to_create(platform),
             index=None if index.is_single else index,
+            size=manifest.layers_size,
         )
 
     def _fetch(self, pin: str, platform: Platform) -> None:

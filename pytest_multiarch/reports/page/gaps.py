@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -60,6 +61,7 @@ def list_gaps(judgement: Judgement) -> tuple[Gap, ...]:
             _list_untested(judgement),
             "Declared by tests, and not run by any job: these platforms are as good as untested.",
         ),
+        Gap("Failed, and does not run on platforms", _list_foreign(judgement)),
         Gap("Runs that did not come to their end", _list_interrupted(judgement)),
         Gap("Not compared", _group_reasons(judgement.verdicts, VerdictKind.NOT_COMPARED)),
         Gap("Compared without some platforms", _list_partly(judgement.verdicts)),
@@ -182,6 +184,21 @@ def _list_idle(judgement: Judgement) -> tuple[Reason, ...]:
         Reason(text, len(groups), tuple(TestLink(show(each)) for each in groups[:_MOST_TESTS]))
         for text, groups in by_platforms.items()
     )
+
+
+def _list_foreign(judgement: Judgement) -> tuple[Reason, ...]:
+    by_reason: dict[str, list[str]] = {}
+    for node_id, failure in judgement.foreign_failures.items():
+        by_reason.setdefault(failure.reason.partition("\n")[0], []).append(node_id)
+    reasons = (
+        Reason(show(shorten(text)), len(tests), tuple(map(_link_name, tests[:_MOST_TESTS])))
+        for text, tests in by_reason.items()
+    )
+    return tuple(itertools.islice(reasons, _MOST_REASONS))
+
+
+def _link_name(node_id: str) -> TestLink:
+    return TestLink(show(shorten(node_id)))
 
 
 def _list_interrupted(judgement: Judgement) -> tuple[Reason, ...]:
