@@ -52,8 +52,8 @@ class Outcome(Enum):
 class VariantIdentity:
     """Which image a member ran.
 
-    `index` is the digest of the index that it was found by, empty where there was none; `size` is in
-    bytes, compressed, as a registry has it, 0 where none told.
+    `index` is the digest of the index that it was found by, empty where there was none; `size` is
+    in bytes, compressed, as a registry has it, 0 where none told.
     """
 
     reference: str

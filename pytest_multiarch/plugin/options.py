@@ -94,7 +94,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--multiarch-html",
         metavar="FILE",
         type=_read_file_name,
-        help="write one HTML page of what the run came to; the same as --multiarch-report html=FILE",
+        help="write one HTML page of what the run came to, as --multiarch-report html=FILE does",
     )
     group.addoption(
         "--multiarch-merge",
