@@ -30,6 +30,7 @@ from pytest_multiarch.core.ports import (
     Manifest,
     PathStat,
     StreamName,
+    ignore_bytes,
 )
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.run.container import Container, ContainerSettings
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pytest_multiarch.core.call import FileToCopy
+    from pytest_multiarch.core.ports import TellBytes
     from pytest_multiarch.run.calls import Recorder
     from pytest_multiarch.run.variant import Variant
 
@@ -273,9 +275,10 @@ class FakeEngine:
         self.note("read_image_blobs")
         return {}
 
-    def pull(self, reference: str, platform: Platform | None) -> None:
+    def pull(self, reference: str, platform: Platform | None, *, tell: TellBytes) -> None:
         """Take a pinned variant from the registry."""
         self.note("pull")
+        tell(1, 2)
         with self._lock:
             self.pulls.append(reference)
         assert self.registry is not None
@@ -585,6 +588,10 @@ class FakeTools:
         """Start one."""
         self.watchdogs.append(FakeWatchdog())
         return self.watchdogs[-1]
+
+    def show_progress(self, task: str) -> contextlib.AbstractContextManager[TellBytes]:
+        """Show nothing."""
+        return contextlib.nullcontext(ignore_bytes)
 
     @contextlib.contextmanager
     def lock_pull(self, engine_id: str, pin: str) -> Iterator[None]:

@@ -18,7 +18,9 @@ from pytest_multiarch.core.merging import (
 from pytest_multiarch.core.record import Record, describe_verdict
 from pytest_multiarch.files.record_file import dump_record, read_record, replace_file
 from pytest_multiarch.files.record_search import find_records
+from pytest_multiarch.reports.badge import render_badge
 from pytest_multiarch.reports.diff import clean
+from pytest_multiarch.reports.html import render_html
 from pytest_multiarch.reports.junit import render_junit
 from pytest_multiarch.reports.markdown import render_markdown
 from pytest_multiarch.reports.merged import render_merged
@@ -26,7 +28,7 @@ from pytest_multiarch.reports.mismatch import explain_mismatches, name_overrides
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 NAME = "merge"
 HELP = "compare what separate jobs recorded, as if one process had run it all"
@@ -34,6 +36,32 @@ HELP = "compare what separate jobs recorded, as if one process had run it all"
 _IGNORE = "--ignore-mismatch"
 _EXIT_FAILED = 1
 _EXIT_INCOMPLETE = 3
+
+
+RENDERERS: Mapping[str, Callable[[Judgement], str]] = {
+    "html": render_html,
+    "markdown": render_markdown,
+    "junit": render_junit,
+    "badge": render_badge,
+}
+"""The built-in formats by their options."""
+
+
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add an option for each built-in format."""
+    for name, what in (
+        ("html", "one HTML page"),
+        ("markdown", "a Markdown summary"),
+        ("junit", "JUnit XML"),
+        ("badge", "a badge (SVG) with the platforms tested"),
+    ):
+        parser.add_argument(f"--{name}", metavar="FILE", type=Path, help=f"write {what}")
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines, whatever the terminal can encode."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print("\n".join(lines).encode(encoding, "backslashreplace").decode(encoding))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,8 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "then all records below it",
     )
     parser.add_argument("--record", metavar="FILE", type=Path, help="write the merged record")
-    parser.add_argument("--junit", metavar="FILE", type=Path, help="write JUnit XML")
-    parser.add_argument("--markdown", metavar="FILE", type=Path, help="write a Markdown summary")
+    add_report_arguments(parser)
     parser.add_argument(
         "--strict", action="store_true", help="fail also where nothing could be compared"
     )
@@ -70,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Merge, judge, write what is asked for, and print; unusable records are a RecordError."""
-    _refuse_same_files([arguments.record, arguments.junit, arguments.markdown])
+    _refuse_same_files([arguments.record, *(getattr(arguments, name) for name in RENDERERS)])
     paths = find_records(arguments.records)
     record = merge_records(read_record(path) for path in paths)
     _refuse_mismatches(record, arguments.ignore_mismatch)
@@ -79,8 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     if any(path.is_dir() for path in arguments.records):
         lines[:0] = ["records:", *(f"  {clean(str(path))}" for path in paths), ""]
     _write_files(judgement, arguments)
-    encoding = sys.stdout.encoding or "utf-8"
-    print("\n".join(lines).encode(encoding, "backslashreplace").decode(encoding))
+    print_lines(lines)
     if judgement.has_failed:
         return _EXIT_FAILED
     return 0 if judgement.is_complete else _EXIT_INCOMPLETE
@@ -102,12 +128,9 @@ def _refuse_mismatches(record: Record, ignored: Collection[str]) -> None:
 def _write_files(judgement: Judgement, arguments: argparse.Namespace) -> None:
     """Write the files that were asked for, once all of them are rendered."""
     rendered = [
-        (path, render(judgement).encode("utf-8", "backslashreplace"))
-        for path, render in (
-            (arguments.junit, render_junit),
-            (arguments.markdown, render_markdown),
-        )
-        if path is not None
+        (getattr(arguments, name), render(judgement).encode("utf-8", "backslashreplace"))
+        for name, render in RENDERERS.items()
+        if getattr(arguments, name) is not None
     ]
     with ExitStack() as stack:  # no file takes its place before all are whole
         if arguments.record is not None:

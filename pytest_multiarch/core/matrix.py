@@ -96,7 +96,7 @@ class MatrixRow:
         record = f"multiarch-{self.name}.json"
         only = (SELECT_ONLY,) if self.is_foreign else ()
         platform = ("--multiarch-platforms", str(self.platform), *only)
-        return (*platform, *image, "--multiarch-record", record)
+        return (*platform, *image, f"--multiarch-record={record}")
 
     def to_mapping(self) -> dict[str, Any]:
         """Give the JSON form."""
@@ -218,7 +218,7 @@ def format_gitlab(rows: Iterable[MatrixRow]) -> str:
     has_images = any(row.image for row in rows)
     image = "$IMAGE_ARGS " if has_images else ""
     only = f"{SELECT_ONLY} " if any(row.is_foreign for row in rows) else ""
-    args = f"--multiarch-platforms $PLATFORM {only}{image}--multiarch-record multiarch-$NAME.json"
+    args = f"--multiarch-platforms $PLATFORM {only}{image}--multiarch-record=multiarch-$NAME.json"
     lines = []
     for row in rows:
         values = {"PLATFORM": str(row.platform), "EXECUTION": row.execution}

@@ -52,7 +52,8 @@ class Outcome(Enum):
 class VariantIdentity:
     """Which image a member ran.
 
-    `index` is the digest of the index that it was found by, empty where there was none.
+    `index` is the digest of the index that it was found by, empty where there was none; `size` is
+    in bytes, compressed, as a registry has it, 0 where none told.
     """
 
     reference: str
@@ -61,8 +62,9 @@ class VariantIdentity:
     config_digest: str
     pin: str
     index: str = ""
+    size: int = 0
 
-    def to_mapping(self) -> dict[str, str]:
+    def to_mapping(self) -> dict[str, Any]:
         """Give the JSON form."""
         return asdict(self)
 

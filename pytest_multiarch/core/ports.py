@@ -6,6 +6,7 @@ answering), and what else its docstring names; nothing of Docker's own client co
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.reference import ImageReference
 
 StreamName = Literal["stdout", "stderr"]
+TellBytes = Callable[[int, int], None]
+"""Told while something large is fetched: how many bytes are there, and of how many."""
+
+
+def ignore_bytes(done: int, total: int) -> None:
+    """Tell nobody."""
+    del done, total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +186,9 @@ class Engine(Protocol):
         a digest that is not found is left out.
         """
 
-    def pull(self, reference: str, platform: Platform | None) -> None:
+    def pull(
+        self, reference: str, platform: Platform | None, *, tell: TellBytes = ignore_bytes
+    ) -> None:
         """Fetch an image, with the user's credentials, so that `find_image` finds it.
 
         Raises:

@@ -21,7 +21,8 @@ class ResolvedVariant:
     is comparable between image stores; it is empty where only an export of a whole image that was
     built locally would tell it. `create_image` and
     `create_platform` make an engine create from exactly this variant. `index` is what it was
-    found by, None where the name stood for a single image.
+    found by, None where the name stood for a single image. `size` is that of its layers as a
+    registry has them, in bytes, compressed; 0 where no registry told.
     """
 
     reference: ImageReference
@@ -33,6 +34,7 @@ class ResolvedVariant:
     create_image: str
     create_platform: Platform | None
     index: ImageIndex | None = None
+    size: int = 0
 
     @property
     def pin(self) -> str:

@@ -11,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from pytest_multiarch.core.errors import ContainerError, EngineError, EngineGoneError
+from pytest_multiarch.core.ports import ignore_bytes
 from pytest_multiarch.engine.archive import build_archive, list_parents, read_first_file
 from pytest_multiarch.engine.attachment import FrameParser
 from pytest_multiarch.engine.connection import (
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         ExecSpec,
         LocalImage,
         PathStat,
+        TellBytes,
     )
     from pytest_multiarch.engine.endpoint import Endpoint
 
@@ -108,9 +110,11 @@ class DockerEngine:
         """Read small JSON documents of an image it has, by digest, from an export."""
         return self._images.read_blobs(image_id, digests)
 
-    def pull(self, reference: str, platform: Platform | None) -> None:
+    def pull(
+        self, reference: str, platform: Platform | None, *, tell: TellBytes = ignore_bytes
+    ) -> None:
         """Fetch an image, with the user's credentials."""
-        self._images.pull(reference, platform)
+        self._images.pull(reference, platform, tell=tell)
 
     def load_image(self, archive: bytes) -> None:
         """Load a `docker save` archive."""

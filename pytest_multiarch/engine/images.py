@@ -18,7 +18,7 @@ from pytest_multiarch.core.index import (
     parse_index,
 )
 from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.core.ports import LocalImage
+from pytest_multiarch.core.ports import LocalImage, ignore_bytes
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.engine.archive import iterate_files
 from pytest_multiarch.engine.connection import (
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     import urllib3
 
+    from pytest_multiarch.core.ports import TellBytes
     from pytest_multiarch.engine.credentials import Credentials, CredentialsLookup
 
 _API_WITH_MANIFESTS = (1, 48)
@@ -180,7 +181,9 @@ class ImageStore:
             )
         return cast("dict[str, Any]", json.loads(self._documents[digest]))
 
-    def pull(self, reference: str, platform: Platform | None) -> None:
+    def pull(
+        self, reference: str, platform: Platform | None, *, tell: TellBytes = ignore_bytes
+    ) -> None:
         """Fetch an image with the user's credentials."""
         parsed = ImageReference.parse(reference)
         if parsed.is_local_id:
@@ -188,7 +191,7 @@ class ImageStore:
                 f"{reference} is an id, which no registry knows", cure="name the image instead"
             )
         lookup = self._find_credentials(parsed.registry)
-        text = self._request_pull(parsed, platform, lookup.credentials)
+        text = self._request_pull(parsed, platform, lookup.credentials, tell)
         if not text:
             return
         failure = explain_pull_failure(
@@ -205,7 +208,11 @@ class ImageStore:
         raise failure
 
     def _request_pull(
-        self, reference: ImageReference, platform: Platform | None, credentials: Credentials | None
+        self,
+        reference: ImageReference,
+        platform: Platform | None,
+        credentials: Credentials | None,
+        tell: TellBytes,
     ) -> str:
         """Have the engine pull; give its words if that failed."""
         params = {"fromImage": reference.name, "tag": reference.locator}
@@ -221,14 +228,20 @@ class ImageStore:
                 timeout_s=STREAM_TIMEOUT_S,
                 is_stream=True,
             )
-            return self._find_stream_error(response)
+            return self._find_stream_error(response, _LayerBytes(tell).take_in)
         except EngineRefusedError as error:
             return error.text
 
-    def _find_stream_error(self, response: urllib3.BaseHTTPResponse) -> str:
+    def _find_stream_error(
+        self,
+        response: urllib3.BaseHTTPResponse,
+        take_in: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> str:
         """Read a progress stream to its end; engines put errors into it, after a status of 200."""
         text = ""
         for line in self._connection.read_json_lines(response):
+            if take_in is not None:
+                take_in(line)
             detail = line.get("errorDetail")
             if isinstance(detail, dict) and detail.get("message"):
                 text = str(detail["message"])
@@ -281,6 +294,26 @@ class ImageStore:
     def _list_once(self, filters: str) -> list[dict[str, Any]]:
         found = self._connection.read_json("/images/json", params={"filters": filters})
         return cast("list[dict[str, Any]]", found)
+
+
+class _LayerBytes:
+    """Adds up what an engine says of the layers that it fetches."""
+
+    def __init__(self, tell: TellBytes) -> None:
+        self._tell = tell
+        self._layers: dict[str, tuple[int, int]] = {}
+
+    def take_in(self, line: Mapping[str, Any]) -> None:
+        """Take in a line of a progress stream."""
+        detail, layer = line.get("progressDetail"), line.get("id")
+        if line.get("status") != "Downloading" or not isinstance(detail, dict):
+            return
+        done, total = detail.get("current"), detail.get("total")
+        if isinstance(layer, str) and isinstance(done, int):
+            size = total if isinstance(total, int) else 0
+            self._layers[layer] = done, max(size, done)
+            fetched, sizes = zip(*self._layers.values(), strict=True)
+            self._tell(sum(fetched), sum(sizes))
 
 
 def _quote(reference: str) -> str:

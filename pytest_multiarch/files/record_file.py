@@ -111,7 +111,7 @@ def _explain_unreadable(path: Path, error: OSError) -> RecordError:
 def _refuse(path: Path, why: str) -> RecordError:
     return RecordError(
         f"{path} is no usable record: {why}",
-        cure="record again with pytest --multiarch-record FILE, and pass the file on as it is",
+        cure="record again with pytest --multiarch-record=FILE, and pass the file on as it is",
     )
 
 
@@ -412,7 +412,7 @@ class Journal:
             why = "it is a folder" if path.is_dir() else "another run is writing it right now"
             raise RecordError(
                 f"the record {path} cannot be written: {why}",
-                cure="give each run a --multiarch-record FILE of its own",
+                cure="give each run a --multiarch-record=FILE of its own",
             )
         self._file.seek(0)
         self._file.truncate()

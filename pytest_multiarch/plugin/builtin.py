@@ -38,7 +38,14 @@ def pytest_multiarch_allowances(item: pytest.Item) -> Iterable[Allowance]:
 @pytest.hookimpl(trylast=True)
 def pytest_multiarch_report_formats() -> Mapping[str, Callable[[Judgement], str]]:
     """Give the built-in ones, last, so that others can replace them."""
+    from pytest_multiarch.reports.badge import render_badge
+    from pytest_multiarch.reports.html import render_html
     from pytest_multiarch.reports.junit import render_junit
     from pytest_multiarch.reports.markdown import render_markdown
 
-    return {"junit": render_junit, "markdown": render_markdown}
+    return {
+        "badge": render_badge,
+        "html": render_html,
+        "junit": render_junit,
+        "markdown": render_markdown,
+    }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.plugin.options import MARKS, add_options, keeps_record
+from pytest_multiarch.plugin.options import MARKS, add_options, keeps_record, list_reports
 from pytest_multiarch.plugin.state import RUN_INPUT, STATE, PluginState
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
         recording = start_recording(state, config)
         manager.register(recording, "multiarch-recording")
     source = merging or recording
-    if source and config.getoption("--multiarch-report") and not config.option.collectonly:
+    if source and list_reports(config) and not config.option.collectonly:
         from pytest_multiarch.plugin.report_files import start_reports
 
         reports = start_reports(config, source)

@@ -105,6 +105,7 @@ def _describe_variant(variant: Variant) -> dict[str, Any]:
         config_digest=variant.config_digest,
         pin=variant.resolved.pin,
         index=variant.resolved.index.digest if variant.resolved.index else "",
+        size=variant.resolved.size,
     )
     return {
         "node": variant.node.name,

@@ -87,8 +87,14 @@ def add_options(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="FORMAT=FILE",
-        help="write what the run came to: junit, markdown, or a format of another plugin "
-        "(repeatable)",
+        help="write what the run came to: html, markdown, junit, badge (SVG), or a format of "
+        "another plugin (repeatable)",
+    )
+    group.addoption(
+        "--multiarch-html",
+        metavar="FILE",
+        type=_read_file_name,
+        help="write one HTML page of what the run came to, as --multiarch-report html=FILE does",
     )
     group.addoption(
         "--multiarch-merge",
@@ -127,7 +133,13 @@ def _read_file_name(text: str) -> str:
 
 def keeps_record(config: pytest.Config) -> bool:
     """Whether the run is recorded: for a file, or for the reports that are made of it."""
-    return bool(config.getoption("--multiarch-record") or config.getoption("--multiarch-report"))
+    return bool(config.getoption("--multiarch-record") or list_reports(config))
+
+
+def list_reports(config: pytest.Config) -> tuple[str, ...]:
+    """Give the reports that are asked for, each as FORMAT=FILE."""
+    html = config.getoption("--multiarch-html")
+    return (*config.getoption("--multiarch-report"), *([f"html={html}"] if html else []))
 
 
 def needs_check(config: pytest.Config) -> bool:

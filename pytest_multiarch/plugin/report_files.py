@@ -11,6 +11,7 @@ import pytest
 from pytest_multiarch.core.errors import MultiarchError, UsageError
 from pytest_multiarch.files.record_file import replace_file
 from pytest_multiarch.plugin.asking import gather_report_formats, render_report
+from pytest_multiarch.plugin.options import list_reports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ def start_reports(config: pytest.Config, source: Source) -> ReportFiles:
     Raises:
         pytest.UsageError: one of them is not written FORMAT=FILE, or its file is another's too.
     """
-    targets = tuple(_parse(config, each) for each in config.getoption(_OPTION))
+    targets = tuple(_parse(config, each) for each in list_reports(config))
     record = config.getoption("--multiarch-record")
     paths = [config.invocation_params.dir / record] if record else []
     for path in (each.path for each in targets):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.settings import Settings
     from pytest_multiarch.plugin.groups import Membership
     from pytest_multiarch.plugin.marks import Declarations
+    from pytest_multiarch.plugin.progress import ShowProgress
     from pytest_multiarch.plugin.tracking import Trace
     from pytest_multiarch.run.session import Session
 
@@ -50,6 +51,13 @@ class PluginState:
         from pytest_multiarch.plugin.options import read_settings
 
         return read_settings(self._config)
+
+    @cached_property
+    def show_progress(self) -> ShowProgress:
+        """What shows that something takes long while no test ends."""
+        from pytest_multiarch.plugin.progress import make_progress
+
+        return make_progress(self._config)
 
     @cached_property
     def declared(self) -> Declarations:

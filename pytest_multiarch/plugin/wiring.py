@@ -12,6 +12,7 @@ from pytest_multiarch.engine.probe import build_probe_archive, name_probe_image
 from pytest_multiarch.engine.pull_lock import hold_pull_lock
 from pytest_multiarch.engine.sessions import SessionLabels
 from pytest_multiarch.engine.watchdog import start_watchdog
+from pytest_multiarch.plugin.progress import ShowProgress, show_nothing
 from pytest_multiarch.run.detect import ProbeImage
 from pytest_multiarch.run.node import Node, Watchdog
 from pytest_multiarch.run.resolve import PullPolicy
@@ -30,9 +31,16 @@ if TYPE_CHECKING:
 class DockerTools:
     """The tools of a node that is found as the docker command finds its engine."""
 
-    def __init__(self, environ: Mapping[str, str], session_id: str) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        session_id: str,
+        *,
+        show_progress: ShowProgress = show_nothing,
+    ) -> None:
         self._environ = environ
         self._session_id = session_id
+        self.show_progress = show_progress
 
     @property
     def endpoint(self) -> Endpoint:
@@ -101,7 +109,7 @@ def open_session(state: PluginState) -> Session:
     """Make the session of this process; nothing is connected to until it is used."""
     session_id = f"{state.run_id}-{state.worker}" if state.worker else state.run_id
     node = Node(
-        DockerTools(dict(os.environ), session_id),
+        DockerTools(dict(os.environ), session_id, show_progress=state.show_progress),
         session_id=session_id,
         labels=SessionLabels.for_this_process(session_id).to_labels(),
         pull=PullPolicy(state.settings.pull),

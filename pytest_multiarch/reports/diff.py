@@ -34,7 +34,7 @@ _CONTEXT = 2
 _WINDOW = 120
 _MOST_LINES = 40
 _MOST_OF_A_KIND = 12
-_NO_NEWLINE = "\\ no newline at the end"
+NO_NEWLINE = "\\ no newline at the end"
 _UNSHOWN = re.compile(r"[^\x20-\x7e]")
 
 
@@ -50,7 +50,7 @@ class Side:
         if not self.text:
             return []
         lines = self.text.split("\n")
-        return lines[:-1] if lines[-1] == "" else [*lines, _NO_NEWLINE]
+        return lines[:-1] if lines[-1] == "" else [*lines, NO_NEWLINE]
 
 
 def clean(text: str) -> str:
@@ -93,7 +93,7 @@ def diff_texts(ours: Side, theirs: Side, *, first_line: int = 1) -> Iterator[str
     Lines that differ only by the platforms' own names are equal, and shown as ours.
     """
     a, b = ours.split_lines(), theirs.split_lines()
-    if a[-1:] == b[-1:] == [_NO_NEWLINE]:
+    if a[-1:] == b[-1:] == [NO_NEWLINE]:
         a, b = a[:-1], b[:-1]
 
     def agree(one: str, two: str) -> bool:

@@ -55,7 +55,7 @@ def render_divergence(verdict: Verdict, *, locate: Callable[[str], str] = str) -
     Only commands and ids, which are to be copied, may be longer. `locate` makes a test's id one
     that can be given to pytest where the reader is: ids start at pytest's root folder.
     """
-    headline = _make_headline(verdict)
+    headline = make_headline(verdict)
     lines = [headline, ""]
     for difference in verdict.differences[:_MOST_WHOLE]:
         lines += [*_describe(difference, verdict), ""]
@@ -68,15 +68,15 @@ def render_divergence(verdict: Verdict, *, locate: Callable[[str], str] = str) -
         ]
         lines += [f"  ... {len(rest) - _MOST_LISTED} more"] if len(rest) > _MOST_LISTED else []
         lines += [""]
-    lines += _describe_others(verdict)
+    lines += describe_others(verdict)
     lines += _name_images(verdict)
-    lines += _repeat_by_hand(verdict.differences)
+    lines += repeat_by_hand(verdict.differences)
     node_ids = [clean(locate(each)) for each in verdict.list_node_ids()]
     lines += ["members:", f"  pytest {shlex.join(node_ids)}"]
     return headline, "\n".join(lines)
 
 
-def _make_headline(verdict: Verdict) -> str:
+def make_headline(verdict: Verdict) -> str:
     platforms = dict.fromkeys(p for each in verdict.differences for p in each.others)
     verb = "differs" if len(platforms) == 1 else "differ"
     more = len(verdict.differences) - 1
@@ -89,7 +89,7 @@ def _make_headline(verdict: Verdict) -> str:
 def _describe(difference: Difference, verdict: Verdict) -> Iterator[str]:
     """Describe one difference, once for each way in which platforms deviate."""
     yield name_difference(difference)
-    for platforms in _group_alike(difference):
+    for platforms in group_alike(difference):
         seen = difference.seen[platforms[0]]
         yield f"--- {_name_side(difference, verdict, difference.baseline)}, the baseline"
         for platform in platforms:
@@ -97,7 +97,7 @@ def _describe(difference: Difference, verdict: Verdict) -> Iterator[str]:
         yield from _show(difference, platforms[0], seen)
 
 
-def _group_alike(difference: Difference) -> list[list[Platform]]:
+def group_alike(difference: Difference) -> list[list[Platform]]:
     """Put platforms that deviate in the same way together."""
     groups: list[list[Platform]] = []
     for platform in difference.others:
@@ -148,16 +148,16 @@ def _show(difference: Difference, platform: Platform, seen: Observation | None) 
 
 
 def _show_exit_codes(ours: Observation, theirs: Observation) -> Iterator[str]:
-    yield f"- {_name_exit_code(ours.exit_code)}"
-    yield f"+ {_name_exit_code(theirs.exit_code)}"
-    ends = _read_end(ours), _read_end(theirs)
+    yield f"- {name_exit_code(ours.exit_code)}"
+    yield f"+ {name_exit_code(theirs.exit_code)}"
+    ends = read_end(ours), read_end(theirs)
     for sign, end in zip("-+", ends, strict=True):
         if end and ends[0] != ends[1]:
             yield f"  its stderr ends with ({sign}):"
             yield from (f"    {cut(clean(line), WIDTH - 2)}" for line in end)
 
 
-def _read_end(observation: Observation) -> list[str]:
+def read_end(observation: Observation) -> list[str]:
     """Give the last lines of stderr as it came: the emulator's own may say why."""
     if observation.stderr is None:
         return []
@@ -166,7 +166,7 @@ def _read_end(observation: Observation) -> list[str]:
     return text.split("\n")[-_STDERR_LINES:] if text else []
 
 
-def _name_exit_code(code: int | None) -> str:
+def name_exit_code(code: int | None) -> str:
     if code is not None and code - 128 in _SIGNALS:
         return f"{code} (128 + {code - 128}, {_SIGNALS[code - 128]})"
     return str(code)
@@ -196,7 +196,7 @@ def _show_streams(
 ) -> Iterator[str]:
     if not ours.is_whole or not theirs.is_whole:
         yield "  too large to be kept: compared byte for byte, nothing normalized"
-    if _is_blank(ours) or _is_blank(theirs):
+    if is_blank(ours) or is_blank(theirs):
         yield from _show_one_sided(ours, theirs)
     elif is_binary(ours.excerpt.head) or is_binary(theirs.excerpt.head):
         yield from _measure(ours, theirs)
@@ -214,14 +214,14 @@ def _measure(ours: ObservedStream, theirs: ObservedStream) -> Iterator[str]:
         yield f"{sign} {stream.size:,} bytes, sha256 {stream.sha256[:16]}"
 
 
-def _is_blank(stream: ObservedStream) -> bool:
+def is_blank(stream: ObservedStream) -> bool:
     return stream.excerpt.is_whole and not stream.excerpt.head
 
 
 def _show_one_sided(ours: ObservedStream, theirs: ObservedStream) -> Iterator[str]:
     """Show an output of which the other side has nothing at all."""
     for sign, stream in (("-", ours), ("+", theirs)):
-        if _is_blank(stream):
+        if is_blank(stream):
             yield f"{sign} (nothing)"
             continue
         lines = stream.excerpt.head.removesuffix("\n").split("\n")
@@ -244,7 +244,7 @@ def _show_ends(
     def diff(one: str, other: str) -> list[str]:
         return list(diff_texts(Side(one, our_platform), Side(other, their_platform)))
 
-    ours_head, theirs_head = _cut_alike(ours.excerpt.head, theirs.excerpt.head)
+    ours_head, theirs_head = cut_alike(ours.excerpt.head, theirs.excerpt.head)
     if differ(ours_head, theirs_head):
         yield from diff(ours_head, theirs_head)
         return
@@ -260,7 +260,7 @@ def _show_ends(
         yield from diff(ours_tail, theirs_tail)[1:]
 
 
-def _cut_alike(ours: str, theirs: str) -> tuple[str, str]:
+def cut_alike(ours: str, theirs: str) -> tuple[str, str]:
     """Cut two beginnings to as many whole lines, or characters, as both have."""
     number = min(ours.count("\n"), theirs.count("\n"))
     if not number:
@@ -270,7 +270,7 @@ def _cut_alike(ours: str, theirs: str) -> tuple[str, str]:
     return one, other
 
 
-def _describe_others(verdict: Verdict) -> list[str]:
+def describe_others(verdict: Verdict) -> list[str]:
     deviating = {platform for each in verdict.differences for platform in each.others}
     equal = [m.platform for m in verdict.compared[1:] if m.platform not in deviating]
     lines = [f"the same as the baseline: {name_platforms(equal)}"] if equal else []
@@ -298,7 +298,7 @@ def _name_images(verdict: Verdict) -> list[str]:
     return [f"variants of {references}:", *lines, ""] if lines else []
 
 
-def _repeat_by_hand(differences: tuple[Difference, ...]) -> list[str]:
+def repeat_by_hand(differences: tuple[Difference, ...]) -> list[str]:
     """Give the commands that repeat the first call that can be repeated."""
     for difference in differences:
         lines = [

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from pytest_multiarch.core.platform import Platform
-    from pytest_multiarch.core.ports import ContainerSpec, Engine, EngineFacts, Registry
+    from pytest_multiarch.core.ports import (
+        ContainerSpec,
+        Engine,
+        EngineFacts,
+        Registry,
+        TellBytes,
+    )
     from pytest_multiarch.core.reference import ImageReference
     from pytest_multiarch.core.variant import ResolvedVariant
 
@@ -49,6 +55,9 @@ class NodeTools(Protocol):
 
     def lock_pull(self, engine_id: str, pin: str) -> AbstractContextManager[None]:
         """Have one process of this machine pull an image at a time."""
+
+    def show_progress(self, task: str) -> AbstractContextManager[TellBytes]:
+        """Show the user that something takes long, and how far it is."""
 
     def open_testcontainer(
         self,
@@ -111,6 +120,7 @@ class Node:
                     lambda: self.tools.open_registry(facts),
                     pull=self._pull,
                     lock_pull=lambda pin: self.tools.lock_pull(facts.engine_id, pin),
+                    show_progress=self.tools.show_progress,
                 )
         return self._resolver.resolve(reference, platform)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pytest_multiarch.core.platform import Platform
-    from pytest_multiarch.core.ports import Engine, LocalImage, Registry
+    from pytest_multiarch.core.ports import Engine, LocalImage, Registry, TellBytes
 
 
 class PullPolicy(Enum):
@@ -63,11 +63,13 @@ class Resolver:
         *,
         pull: PullPolicy,
         lock_pull: Callable[[str], AbstractContextManager[None]],
+        show_progress: Callable[[str], AbstractContextManager[TellBytes]],
     ) -> None:
         self._engine = engine
         self._open_registry = open_registry
         self._pull = pull
         self._lock_pull = lock_pull
+        self._show_progress = show_progress
         self._lock = threading.RLock()
         self._registry: Registry | None = None
         self._sources: dict[str, _Source] = {}
@@ -194,6 +196,7 @@ class Resolver:
             create_image=pin,
             create_platform=self._platform_to_create(platform),
             index=None if index.is_single else index,
+            size=manifest.layers_size,
         )
 
     def _fetch(self, pin: str, platform: Platform) -> None:
@@ -206,7 +209,8 @@ class Resolver:
             )
         with self._lock_pull(pin):
             if self._engine.find_image(pin) is None:
-                self._engine.pull(pin, platform)
+                with self._show_progress(f"pulling {pin} for {platform}") as tell:
+                    self._engine.pull(pin, platform, tell=tell)
 
     def _platform_to_create(self, platform: Platform) -> Platform | None:
         """The classic store knows the pinned variant by its digest alone, and old engines compare

@@ -119,13 +119,13 @@ class TestChooseRunner:
 class TestRow:
     def test_args(self) -> None:
         assert " ".join(make_row().args) == (
-            "--multiarch-platforms linux/arm64 --multiarch-record multiarch-linux-arm64.json"
+            "--multiarch-platforms linux/arm64 --multiarch-record=multiarch-linux-arm64.json"
         )
 
     def test_args_with_an_image(self) -> None:
         assert " ".join(make_row(image="alpine").args) == (
             "--multiarch-platforms linux/arm64 --multiarch-image alpine "
-            "--multiarch-record multiarch-alpine-linux-arm64.json"
+            "--multiarch-record=multiarch-alpine-linux-arm64.json"
         )
 
 
@@ -145,7 +145,7 @@ class TestFormatGithub:
                     "image": "alpine",
                     "tests": 3,
                     "args": "--multiarch-platforms linux/arm64 --multiarch-image alpine "
-                    "--multiarch-record multiarch-alpine-linux-arm64.json",
+                    "--multiarch-record=multiarch-alpine-linux-arm64.json",
                 }
             ]
         }
@@ -170,7 +170,7 @@ class TestFormatGitlab:
                 "tags": ["$RUNNER"],
                 "variables": {
                     "ARGS": "--multiarch-platforms $PLATFORM "
-                    "--multiarch-record multiarch-$NAME.json"
+                    "--multiarch-record=multiarch-$NAME.json"
                 },
                 "parallel": {
                     "matrix": [

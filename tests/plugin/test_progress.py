@@ -1,0 +1,57 @@
+"""The line for what takes long: nothing for what is quick, live on a terminal, plain elsewhere."""
+
+from __future__ import annotations
+
+import io
+from contextlib import nullcontext
+
+import pytest
+
+from pytest_multiarch.plugin import progress
+from pytest_multiarch.plugin.progress import Progress, describe_bytes
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that a test sets."""
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def show(clock: list[float], steps: list[tuple[float, int]], *, is_live: bool) -> str:
+    """Give what is written of a task that tells of bytes after so many seconds."""
+    file = io.StringIO()
+    display = Progress(nullcontext, lambda: file, is_live=is_live)
+    with display.show("pulling app:1 for linux/arm64") as tell:
+        for after_s, done in steps:
+            clock[0] = 100.0 + after_s
+            tell(done, 50_000_000)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_what_is_quick_is_not_shown(clock: list[float], is_live: bool) -> None:
+    assert show(clock, [(0.1, 1), (0.9, 50_000_000)], is_live=is_live) == ""
+
+
+def test_a_terminal_has_one_line_that_is_written_again(clock: list[float]) -> None:
+    shown = show(clock, [(1.5, 5_000_000), (1.6, 5_500_000), (2.5, 40_000_000)], is_live=True)
+    assert shown == (
+        "\r\x1b[Kpulling app:1 for linux/arm64: 5.0 of 50.0 MB"
+        "\r\x1b[Kpulling app:1 for linux/arm64: 40.0 of 50.0 MB"
+        "\r\x1b[Kpulling app:1 for linux/arm64: 2 s\n"
+    )
+
+
+def test_elsewhere_there_is_a_plain_line_now_and_then(clock: list[float]) -> None:
+    shown = show(clock, [(1.5, 5_000_000), (5.0, 9_000_000), (12.0, 40_000_000)], is_live=False)
+    assert shown.splitlines() == [
+        "pulling app:1 for linux/arm64: 5.0 of 50.0 MB",
+        "pulling app:1 for linux/arm64: 40.0 of 50.0 MB",
+        "pulling app:1 for linux/arm64: 12 s",
+    ]
+
+
+def test_bytes_of_an_unknown_size() -> None:
+    assert describe_bytes(0, 0) == "..."
