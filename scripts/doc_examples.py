@@ -37,7 +37,11 @@ def run_command(command: str) -> list[str]:
     if program != "pytest-multiarch":
         raise SystemExit(f"an example can run pytest-multiarch only, not {program}")
     done = subprocess.run(
-        [sys.executable, "-c", MAIN, *words], cwd=FOLDER, capture_output=True, text=True, check=False
+        [sys.executable, "-c", MAIN, *words],
+        cwd=FOLDER,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return (done.stdout + done.stderr).splitlines()
 

@@ -44,7 +44,7 @@ def _list_records(folder: Path) -> Iterator[Path]:
         raise RecordError(
             f"{folder} holds no record: none of its {len(files)} files named *.json or "
             f"*{JOURNAL_SUFFIX} says that it is one",
-            cure="give the files that pytest --multiarch-record FILE wrote, or their folder",
+            cure="give the files that pytest --multiarch-record=FILE wrote, or their folder",
         )
     yield from records
 

@@ -70,8 +70,10 @@ def test_supported(diverged: Path, capsys: Capture) -> None:
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| `")]
     assert rows == [
         "| `linux/amd64` | natively, 1 test | `sha256:aaaaaaaaaaaa` | 12.3 MB |",
-        f"| `linux/arm64` | emulated ({QEMU}), 1 test; **differs in 1 test** "
-        "| `sha256:bbbbbbbbbbbb` | unknown |",
+        (
+            f"| `linux/arm64` | emulated ({QEMU}), 1 test; **differs in 1 test** "
+            "| `sha256:bbbbbbbbbbbb` | unknown |"
+        ),
     ]
 
 
