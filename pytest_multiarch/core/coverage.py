@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _PLATFORMS = re.compile(r"--multiarch-platforms(?:=|\s+)(['\"]?)([^\s'\"]+)")
 _IMAGES = re.compile(r"--multiarch-image(?:=|\s+)(['\"]?)([^\s'\"=]+)(?=['\"\s]|$)")
 _RUNS_TESTS = re.compile(r"\b(?:pytest|tox|nox)\b")
+_INSTALLS = re.compile(r"\binstall\b[^\n;&|]*")
 _UNREAD = "which platforms it runs cannot be read from the file; it does not count"
 _KEYS = re.compile(r"platform|arch", re.IGNORECASE)
 
@@ -102,7 +103,7 @@ def _list_platforms(job: Job) -> Iterator[Platform]:
     if named:
         for text in named:
             yield from _parse(text.split(","))
-    elif _RUNS_TESTS.search(job.text):
+    elif _RUNS_TESTS.search(_INSTALLS.sub("", job.text)):
         yield from _parse(_list_matrix_words(job.combination))
 
 

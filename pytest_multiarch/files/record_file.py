@@ -394,6 +394,9 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Start the journal of the record at `path`; what a killed run left there is replaced.
 
+        The record of an earlier run is removed: should this one be killed, nobody must take the
+        other for its own.
+
         Raises:
             RecordError: the file cannot be written, or another run is writing it.
         """
@@ -416,7 +419,18 @@ class Journal:
             )
         self._file.seek(0)
         self._file.truncate()
+        self._remove_record()
         self._write(_ENCODE({"format": FORMAT, "version": VERSION, "journal": True}))
+
+    def _remove_record(self) -> None:
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            self._file.close()
+            raise RecordError(
+                f"the record {self.path} cannot be replaced: {error.strerror}",
+                cure="give --multiarch-record a file that can be replaced",
+            ) from None
 
     def add_run(self, fields: Mapping[str, Any]) -> None:
         """Note facts of the run; those that were noted before stay, tables grow."""
@@ -502,10 +516,17 @@ def _list_items(name: str, items: Iterable[str]) -> Iterator[str]:
 def replace_file(path: Path) -> Iterator[Callable[[bytes], object]]:
     """Write a file beside its place, and put it there once it is whole.
 
+    What a link leads to is replaced. A pipe or a device (/dev/stdout) is written to as it is.
+
     Raises:
         RecordError: it cannot be written.
     """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            with path.open("wb") as stream:
+                yield stream.write
+            return
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name[:100]}.{os.getpid()}")
         try:

@@ -7,7 +7,7 @@ is collected: the session collects the groups, which need neither sources nor im
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,7 +31,7 @@ from pytest_multiarch.plugin.tracking import DivergedError, UncomparedError
 from pytest_multiarch.reports.account import name_result
 from pytest_multiarch.reports.diff import clean
 from pytest_multiarch.reports.divergence import render_divergence
-from pytest_multiarch.reports.failure import render_failure
+from pytest_multiarch.reports.failure import render_failure, render_foreign_failure
 from pytest_multiarch.reports.merged import render_overview
 from pytest_multiarch.reports.mismatch import explain_mismatches, name_overrides
 from pytest_multiarch.reports.wording import (
@@ -41,10 +41,11 @@ from pytest_multiarch.reports.wording import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_multiarch.core.member import Member
+    from pytest_multiarch.core.merging import ForeignFailure
     from pytest_multiarch.core.record import IdleGroup
 
 _OPTION = "--multiarch-merge"
@@ -126,7 +127,27 @@ class _Shared:
         return "" if has_passed else "; ".join(map(describe_member_outcome, subject.members))
 
 
-class MergedGroup(pytest.Item):
+class _MergedTest(pytest.Item):
+    """A test of merged records, which shows no more than the text of its failure."""
+
+    _line = 0
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:
+        """Show the text alone, its first line as the message."""
+        if not isinstance(excinfo.value, pytest.fail.Exception):
+            return super().repr_failure(excinfo, *args)
+        text = str(excinfo.value)
+        path = self.nodeid.partition("::")[0]
+        return VerdictRepr(path, self._line, text.partition("\n")[0], text)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Give where the test stood, which need not be here."""
+        path, _, inside = self.nodeid.partition("::")
+        place = inside.replace("::", ".") or path
+        return self.config.rootpath / path, max(self._line - 1, 0), place
+
+
+class MergedGroup(_MergedTest):
     """A group of merged records; it passes, or fails, as its verdict does."""
 
     def __init__(self, *, subject: Verdict | IdleGroup, shared: _Shared, **rest: Any) -> None:
@@ -157,18 +178,18 @@ class MergedGroup(pytest.Item):
         if self._shared.is_uncompared(verdict):
             raise UncomparedError(explain_not_compared(verdict), pytrace=False)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:
-        """Show the text alone, its first line as the message."""
-        if not isinstance(excinfo.value, pytest.fail.Exception):
-            return super().repr_failure(excinfo, *args)
-        text = str(excinfo.value)
-        path = self.nodeid.partition("::")[0]
-        return VerdictRepr(path, self._line, text.partition("\n")[0], text)
 
-    def reportinfo(self) -> tuple[Path, int, str]:
-        """Give where the test stood, which need not be here."""
-        path, _, inside = self.nodeid.partition("::")
-        return self.config.rootpath / path, max(self._line - 1, 0), inside.replace("::", ".")
+class ForeignTest(_MergedTest):
+    """A failed test of merged records that does not run on platforms; it fails again."""
+
+    def __init__(self, *, failure: ForeignFailure, run: str, **rest: Any) -> None:
+        super().__init__(**rest)
+        self._failure = failure
+        self._run = run
+
+    def runtest(self) -> None:
+        """Say why it failed, and in which run."""
+        pytest.fail(render_foreign_failure(self._failure, self._run), pytrace=False)
 
 
 def _make_id(group: str) -> str:
@@ -198,23 +219,27 @@ class Merging:
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> pytest.CollectReport | None:
-        """Collect the groups, and nothing else."""
+        """Collect the groups, the failed tests that are in none, and nothing else."""
         if not isinstance(collector, pytest.Session):
             return None
-        shared = _Shared.of(self._judgement)
-        subjects: tuple[Verdict | IdleGroup, ...]
-        subjects = (*self._judgement.verdicts, *self._judgement.idle)
-        items: list[pytest.Item | pytest.Collector] = [
-            MergedGroup.from_parent(
-                collector, name=name, nodeid=name, subject=subject, shared=shared
-            )
-            for name, subject in sorted(
-                ((_make_id(each.group), each) for each in subjects), key=itemgetter(0)
-            )
-        ]
+        items: list[pytest.Item | pytest.Collector] = [*self._make_items(collector)]
+        items.sort(key=attrgetter("nodeid"))
         return pytest.CollectReport(
             nodeid=collector.nodeid, outcome="passed", longrepr=None, result=items
         )
+
+    def _make_items(self, parent: pytest.Session) -> Iterator[pytest.Item]:
+        shared = _Shared.of(self._judgement)
+        subjects: tuple[Verdict | IdleGroup, ...]
+        subjects = (*self._judgement.verdicts, *self._judgement.idle)
+        for subject in subjects:
+            name = _make_id(subject.group)
+            yield MergedGroup.from_parent(
+                parent, name=name, nodeid=name, subject=subject, shared=shared
+            )
+        for node_id, failure in self._judgement.foreign_failures.items():
+            name, run = _make_id(node_id), shared.runs[failure.run.id]
+            yield ForeignTest.from_parent(parent, name=name, nodeid=name, failure=failure, run=run)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pytest_multiarch.core.merging import Judgement
     from pytest_multiarch.core.parity import Verdict
+    from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.plugin.state import PluginState
 
 COLLECTED_OUTPUT = "multiarch_collected"
@@ -72,7 +73,7 @@ class Recording:
         self._known: set[str] = set()
         self._sources: set[str] = set()
         self._collected: list[dict[str, Any]] = []
-        self._tests = 0
+        self._recorded: set[tuple[str, Platform]] = set()
         self._members: set[str] = set()
         self._failures: dict[str, dict[str, str]] = {}
         self._verdicts: Callable[[], Iterable[Verdict]] = tuple
@@ -101,7 +102,7 @@ class Recording:
             self._note_source(member.node_id)
             self._known.add(member.group)
             self._members.add(member.node_id)
-            self._tests += 1
+            self._recorded.add((member.group, member.platform))
             self._write(lambda journal, member=member: journal.add_member(member))  # type: ignore[misc]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -112,17 +113,24 @@ class Recording:
                 report.nodeid, {"outcome": outcome, "reason": read_reason(report)}
             )
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Take down what cannot be collected: none of its tests will say so."""
+        if report.failed:
+            self._failures.setdefault(
+                report.nodeid, {"outcome": "error", "reason": read_reason(report)}
+            )
+
     def _list_foreign_failures(self) -> dict[str, dict[str, str]]:
         foreign = (pair for pair in self._failures.items() if pair[0] not in self._members)
         return dict(itertools.islice(foreign, _MOST_FAILURES))
 
     def _note_source(self, node_id: str) -> None:
-        """Note the text of a test's file, and of the conftest files above it."""
+        """Note the text of a test's file, and of the conftest files beside and above it."""
         name = node_id.partition("::")[0]
         if name in self._sources:
             return
-        folders = (self._root / name).parent.relative_to(self._root).parents if name else ()
-        names = [name, *(f"{folder}/conftest.py".removeprefix("./") for folder in folders)]
+        folders = (self._root / name).relative_to(self._root).parents if name else ()
+        names = [name, *((folder / "conftest.py").as_posix() for folder in folders)]
         found = {
             each: _digest_source(self._root / each) for each in names if each not in self._sources
         }
@@ -166,7 +174,7 @@ class Recording:
             ended_at_s=time.time(),
             ended="complete" if is_complete else "interrupted",
             exit_status=int(exitstatus),
-            tests=self._tests,
+            tests=len(self._recorded),
             failures=self._list_foreign_failures(),
         )
         if self._journal is None:

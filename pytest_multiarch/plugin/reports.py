@@ -53,7 +53,7 @@ def name_outcome(report: pytest.TestReport) -> str:
     return "failed" if is_intermediate(report) else report.outcome
 
 
-def read_reason(report: pytest.TestReport) -> str:
+def read_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     """Give why a test failed, was skipped or was expected to fail; of a long text the start."""
     masked: str | None = getattr(report, REASON_ATTRIBUTE, None)
     if masked is not None:

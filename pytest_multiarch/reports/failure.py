@@ -1,4 +1,4 @@
-"""The failed tests of one group of merged records, as the text of one failure."""
+"""The failed tests of merged records, those of one group together, as the text of a failure."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_multiarch.core.member import Member
+    from pytest_multiarch.core.merging import ForeignFailure
     from pytest_multiarch.core.parity import Verdict
 
 _MOST_LINES = 40
@@ -33,6 +34,13 @@ def render_failure(verdict: Verdict, failed: tuple[Member, ...], runs: Mapping[s
     passed = [name_member(each) for each in verdict.members if each.outcome.is_comparable]
     lines += ["", f"passed on {', '.join(passed)}"] if passed else []
     return "\n".join(lines)
+
+
+def render_foreign_failure(failure: ForeignFailure, run: str) -> str:
+    """Say why a test that does not run on platforms failed, and in the run of which name."""
+    first = clean(failure.reason.partition("\n")[0][:_WIDTH])
+    lines = [f"{failure.outcome}: {first}" if first else failure.outcome]
+    return "\n".join([*lines, "", f"not on platforms, run: {clean(run)}", *_quote(failure.reason)])
 
 
 def _quote(reason: str) -> Iterator[str]:

@@ -212,10 +212,15 @@ def _render_case(case: _Case) -> ET.Element:
 
 
 def _split(node_id: str) -> tuple[str, str]:
-    """Give the class name and the name of a test; its parameters can hold any character."""
+    """Give the class name and the name of a test; its parameters can hold any character.
+
+    A file that could not be collected has no class name.
+    """
     path, _, inside = node_id.partition("::")
     names, bracket, parameters = inside.partition("[")
     parts = [path.removesuffix(".py").replace("/", "."), *names.split("::")]
+    if not inside:
+        return "", parts[0]
     parts[-1] += bracket + parameters
     return ".".join(parts[:-1]), parts[-1]
 

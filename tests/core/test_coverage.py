@@ -118,6 +118,10 @@ class TestPlatforms:
         text = GITHUB.replace("pytest --multiarch-platforms", "docker buildx build --platform")
         assert len(check(text.format(platforms="linux/amd64, linux/arm64")).gaps) == 2
 
+    def test_installing_pytest_is_not_running_it(self) -> None:
+        text = GITHUB.replace("pytest --multiarch-platforms", "pip install pytest; make PLATFORM=")
+        assert len(check(text.format(platforms="linux/amd64, linux/arm64")).gaps) == 2
+
     def test_comments_do_not_count(self) -> None:
         text = """
         jobs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,6 +124,26 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         replace_file(tmp_path / "file" / "r.json"),
     ):
         pass
+
+
+def test_what_a_link_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real.json").write_text("old")
+    link = tmp_path / "link.json"
+    link.symlink_to("real.json")
+    save(link)
+    assert link.is_symlink()
+    assert read_record(tmp_path / "real.json") == SMALL
+
+
+def test_a_pipe_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with replace_file(pipe) as write:
+        write(b"text")
+    assert os.read(reader, 100) == b"text"
+    os.close(reader)
+    assert pipe.is_fifo()
 
 
 # The schema
@@ -283,6 +304,13 @@ def test_what_a_killed_run_left_is_replaced(tmp_path: Path) -> None:
     journal.add_run({"id": "r9"})
     assert read_record(path) == Record(runs=(Run(id="r9"),))
     journal.close()
+
+
+def test_no_earlier_record_stands_for_a_run_that_is_killed(tmp_path: Path) -> None:
+    path = save(tmp_path / "r.json")
+    Journal(path).close()
+    with pytest.raises(RecordError, match="is not there, but its journal is"):
+        read_record(path)
 
 
 def test_a_record_that_is_a_folder_is_refused(tmp_path: Path) -> None:

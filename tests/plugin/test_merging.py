@@ -151,7 +151,7 @@ def test_junit_has_the_failures_of_one_process_of_which_workers_crash(
 
 def test_every_group_is_a_test(run: Run, jobs: tuple[str, str]) -> None:
     result = run(None, "--multiarch-merge", *jobs, "-v")
-    result.assert_outcomes(passed=4, failed=15, skipped=3)
+    result.assert_outcomes(passed=4, failed=17, skipped=3)
     result.stdout.fnmatch_lines_random(
         [
             "test_a.py::test_equal PASSED *",
@@ -168,10 +168,10 @@ def test_every_group_is_a_test(run: Run, jobs: tuple[str, str]) -> None:
 
 def test_a_divergence_reads_as_in_one_process(run: Run, jobs: tuple[str, str]) -> None:
     result = run(None, "--multiarch-merge", *jobs, "-k", "test_diverges and not TestClass")
-    result.assert_outcomes(failed=1, deselected=21)
+    result.assert_outcomes(failed=1, deselected=23)
     result.stdout.fnmatch_lines(
         [
-            "collected 22 items / 21 deselected / 1 selected",
+            "collected 24 items / 23 deselected / 1 selected",
             "*_ test_diverges _*",
             'linux/arm64 differs from linux/amd64 (baseline): stdout of "bits*"',
             "- bits: 8",
@@ -210,7 +210,7 @@ def test_the_first_failure_can_end_it(run: Run, jobs: tuple[str, str]) -> None:
 
 def test_groups_can_be_listed(run: Run, jobs: tuple[str, str]) -> None:
     result = run(None, "--multiarch-merge", *jobs, "--collect-only", "-q")
-    result.stdout.fnmatch_lines(["test_a.py::TestClass::test_diverges", "22 tests collected*"])
+    result.stdout.fnmatch_lines(["test_a.py::TestClass::test_diverges", "24 tests collected*"])
     assert result.ret == 0
 
 
@@ -221,7 +221,7 @@ def test_neither_sources_nor_their_folder_are_needed(
         shutil.copy(record, tmp_path)
     monkeypatch.chdir(tmp_path)
     result = run(None, "--multiarch-merge", ".", "-k", "test_equal")
-    result.assert_outcomes(passed=1, deselected=21)
+    result.assert_outcomes(passed=1, deselected=23)
 
 
 def write(path: Path, *members: Member, idle: tuple[IdleGroup, ...] = (), ended: str = "") -> str:
@@ -284,6 +284,19 @@ def test_a_failed_twin_fails_its_group(run: Run, pytester: pytest.Pytester) -> N
     result = run(None, "--multiarch-merge", native, emulated)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["failed on linux/arm64 (qemu 7.2.22): slow"])
+
+
+def test_a_failed_test_that_is_not_on_platforms_fails(
+    run_fake: Run, pytester: pytest.Pytester
+) -> None:
+    source = "def test_x(variant): pass\ndef test_of_others(): assert 0, 'why\\x1b[31m'\n"
+    run_fake(source, "--multiarch-record=r.json", head=HEAD)
+    result = run_fake(None, "--multiarch-merge", "r.json")
+    result.assert_outcomes(passed=1, failed=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        ["*why\\x1b[[]31m*", "FAILED test_a.py::test_of_others - failed: *"]
+    )
 
 
 def test_a_run_that_was_interrupted_is_no_parity(run: Run, pytester: pytest.Pytester) -> None:

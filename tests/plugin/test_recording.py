@@ -263,6 +263,7 @@ def test_of_a_test_that_is_run_again_the_last_attempt_counts(
     run(source, RECORD, "--reruns=1")
     found = read(pytester)
     assert find_outcomes(found) == {"test_x": ["passed", "passed"]}
+    assert found.runs[0].tests == 2
     for member in found.members:
         assert (member.attempt, member.reason, len(member.observations)) == (2, "", 1)
 
@@ -364,6 +365,29 @@ def test_an_error_in_collection_leaves_an_interrupted_record(
     run("def test_x(platform): pass\n", RECORD)
     found = read(pytester)
     assert (found.members, found.runs[0].ended) == ((), "interrupted")
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
+def test_what_cannot_be_collected_is_a_failure(
+    run: Run, pytester: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(test_b="import nothing_of_this_name")
+    run("def test_x(platform): pass\n", RECORD, "--continue-on-collection-errors", *workers)
+    found = read(pytester).runs[0]
+    assert found.ended == "complete"
+    assert found.failures["test_b.py"]["outcome"] == "error"
+    assert "nothing_of_this_name" in found.failures["test_b.py"]["reason"]
+
+
+def test_conftest_files_beside_and_above_a_test_are_sources(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(**{"a/b/test_b": HEAD + "def test_x(platform): pass\n"})
+    names = {"conftest.py", "a/conftest.py", "a/b/conftest.py"}
+    for name in names:
+        pytester.path.joinpath(name).touch()
+    run(None, RECORD)
+    assert read(pytester).runs[0].sources.keys() == {"a/b/test_b.py", *names}
 
 
 # Where it cannot be written

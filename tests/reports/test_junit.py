@@ -41,6 +41,7 @@ def fail(outcome: str, reason: str = "", **fields: Any) -> list[tuple[str, str, 
         ("tests/test_a.py::test_x[linux/amd64]", ("tests.test_a", "test_x[linux/amd64]")),
         ("test_a.py::TestX::test_x[a::b.py-c]", ("test_a.TestX", "test_x[a::b.py-c]")),
         ("a[1]/test_a.py::test_x", ("a[1].test_a", "test_x")),
+        ("a/test_a.py", ("", "a.test_a")),
     ],
 )
 def test_names_are_those_that_pytest_gives(node_id: str, names: tuple[str, str]) -> None:
