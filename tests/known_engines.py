@@ -77,7 +77,11 @@ def find_engines() -> KnownEngines:
         docker=status["docker"] or "docker",
         docker_config=status["docker_config"] or "",
         is_users_own=owners == {"user"},
-        environ=dict(os.environ),
+        environ={
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("GITHUB_", "GITLAB_"))
+        },
     )
 
 

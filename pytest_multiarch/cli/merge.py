@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_multiarch.cli.ci import add_ci_argument, open_log, tell_service
 from pytest_multiarch.core.errors import RecordError, UsageError
 from pytest_multiarch.core.merging import (
     Judgement,
@@ -18,6 +20,7 @@ from pytest_multiarch.core.merging import (
 from pytest_multiarch.core.record import Record, describe_verdict
 from pytest_multiarch.files.record_file import dump_record, read_record, replace_file
 from pytest_multiarch.files.record_search import find_records
+from pytest_multiarch.reports.annotations import render_code_quality
 from pytest_multiarch.reports.badge import render_badge
 from pytest_multiarch.reports.diff import clean
 from pytest_multiarch.reports.html import render_html
@@ -42,6 +45,7 @@ RENDERERS: Mapping[str, Callable[[Judgement], str]] = {
     "html": render_html,
     "markdown": render_markdown,
     "junit": render_junit,
+    "codequality": render_code_quality,
     "badge": render_badge,
 }
 """The built-in formats by their options."""
@@ -53,6 +57,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         ("html", "one HTML page"),
         ("markdown", "a Markdown summary"),
         ("junit", "JUnit XML"),
+        ("codequality", "a code quality report of GitLab's (JSON)"),
         ("badge", "a badge (SVG) with the platforms tested"),
     ):
         parser.add_argument(f"--{name}", metavar="FILE", type=Path, help=f"write {what}")
@@ -81,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--record", metavar="FILE", type=Path, help="write the merged record")
     add_report_arguments(parser)
+    add_ci_argument(parser)
     parser.add_argument(
         "--strict", action="store_true", help="fail also where nothing could be compared"
     )
@@ -102,11 +108,12 @@ def run(arguments: argparse.Namespace) -> int:
     record = merge_records(read_record(path) for path in paths)
     _refuse_mismatches(record, arguments.ignore_mismatch)
     judgement = judge_record(record, is_strict=arguments.strict)
-    lines = list(render_merged(judgement))
+    log = open_log(arguments.ci, os.environ)
+    lines = list(render_merged(judgement, log))
     if any(path.is_dir() for path in arguments.records):
-        lines[:0] = ["records:", *(f"  {clean(str(path))}" for path in paths), ""]
+        lines[:0] = ["records:", *(log.show(f"  {clean(str(path))}") for path in paths), ""]
     _write_files(judgement, arguments)
-    print_lines(lines)
+    print_lines([*lines, *tell_service(judgement, log, os.environ)])
     if judgement.has_failed:
         return _EXIT_FAILED
     return 0 if judgement.is_complete else _EXIT_INCOMPLETE

@@ -38,6 +38,7 @@ def pytest_multiarch_allowances(item: pytest.Item) -> Iterable[Allowance]:
 @pytest.hookimpl(trylast=True)
 def pytest_multiarch_report_formats() -> Mapping[str, Callable[[Judgement], str]]:
     """Give the built-in ones, last, so that others can replace them."""
+    from pytest_multiarch.reports.annotations import render_code_quality
     from pytest_multiarch.reports.badge import render_badge
     from pytest_multiarch.reports.html import render_html
     from pytest_multiarch.reports.junit import render_junit
@@ -45,6 +46,7 @@ def pytest_multiarch_report_formats() -> Mapping[str, Callable[[Judgement], str]
 
     return {
         "badge": render_badge,
+        "codequality": render_code_quality,
         "html": render_html,
         "junit": render_junit,
         "markdown": render_markdown,

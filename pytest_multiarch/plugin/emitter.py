@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from pytest_multiarch.plugin.options import find_service
 from pytest_multiarch.plugin.reports import DIVERGED, UNCOMPARED, VERDICT_ATTRIBUTE, make_locator
 
 if TYPE_CHECKING:
@@ -26,16 +27,25 @@ class ReprCrash:
 
 
 class VerdictRepr:
-    """The text of a verdict in the form that pytest and report plugins expect of a failure."""
+    """The text of a verdict in the form that pytest and report plugins expect of a failure.
 
-    def __init__(self, path: str, lineno: int, headline: str, text: str) -> None:
+    `service` is the CI service whose log the terminal is.
+    """
+
+    def __init__(
+        self, path: str, lineno: int, headline: str, text: str, *, service: str = ""
+    ) -> None:
         self.reprcrash = ReprCrash(path, lineno, headline)
         self._text = text
+        self._service = service
 
     def toterminal(self, tw: Any) -> None:
         """Write the whole text."""
+        from pytest_multiarch.reports.job_log import JobLog
+
+        log = JobLog(self._service)
         for line in self._text.splitlines():
-            tw.line(line, red=line.startswith("-"), green=line.startswith("+"))
+            tw.line(log.show(line), red=line.startswith("-"), green=line.startswith("+"))
 
     def __str__(self) -> str:
         return self._text
@@ -81,6 +91,7 @@ class Emitter:
         """
         path, _, domain = node_id.partition("::")
         location = (path, 0, domain.replace("::", "."))
+        failure = VerdictRepr(path, 0, headline, text, service=find_service(self._config))
         manager = self._config.pluginmanager
         strangers = [manager.get_plugin(name) for name in ("lfplugin", "stepwiseplugin")]
         log = manager.subset_hook_caller(
@@ -95,7 +106,7 @@ class Emitter:
                 location=location,
                 keywords={},
                 outcome="failed" if failed else "passed",
-                longrepr=VerdictRepr(path, 0, headline, text) if failed else None,  # type: ignore[arg-type]
+                longrepr=failure if failed else None,  # type: ignore[arg-type]
                 when=when,
             )
             setattr(report, VERDICT_ATTRIBUTE, word)

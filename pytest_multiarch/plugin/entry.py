@@ -9,7 +9,14 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.plugin.options import MARKS, add_options, keeps_record, list_reports
+from pytest_multiarch.plugin.options import (
+    MARKS,
+    add_options,
+    keeps_record,
+    list_reports,
+    needs_record,
+    tells_github,
+)
 from pytest_multiarch.plugin.state import RUN_INPUT, STATE, PluginState
 
 if TYPE_CHECKING:
@@ -32,7 +39,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse wrong settings, and register what collects and judges."""
     from pytest_multiarch.plugin import builtin, fixtures
     from pytest_multiarch.plugin.collection import Collection
-    from pytest_multiarch.plugin.judge import Judge
 
     for mark in MARKS:
         config.addinivalue_line("markers", mark)
@@ -49,17 +55,25 @@ def pytest_configure(config: pytest.Config) -> None:
     manager.register(Collection(state), "multiarch-collection")
     if worker:
         if keeps_record(config):
-            from pytest_multiarch.plugin.recording import WorkerRecording
+            from pytest_multiarch.plugin.worker import WorkerRecording
 
             manager.register(WorkerRecording(state, config), "multiarch-recording")
         return
+    _start_judging(state, config)
+
+
+def _start_judging(state: PluginState, config: pytest.Config) -> None:
+    """Register what the process that owns the session needs, and what is asked for."""
+    from pytest_multiarch.plugin.judge import Judge
+
+    manager = config.pluginmanager
     merging = recording = None
     if config.getoption("--multiarch-merge"):
         from pytest_multiarch.plugin.merging import start_merging
 
         merging = start_merging(config, is_strict=state.settings.strict)
         manager.register(merging, "multiarch-merging")
-    elif keeps_record(config) and not config.option.collectonly:
+    elif needs_record(config) and not config.option.collectonly:
         from pytest_multiarch.plugin.recording import start_recording
 
         recording = start_recording(state, config)
@@ -70,7 +84,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
         reports = start_reports(config, source)
         manager.register(reports, "multiarch-reports")
-    manager.register(Judge(state, config, recording), "multiarch-judge")
+    judge = Judge(state, config, recording)
+    manager.register(judge, "multiarch-judge")
+    if tells_github(config) and not config.option.collectonly:
+        from pytest_multiarch.plugin.ci import GithubJob
+
+        manager.register(GithubJob(state, config, judge, source), "multiarch-github")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -42,7 +42,7 @@ class Judge:
     ) -> None:
         self._state = state
         self._config = config
-        self._recording = recording
+        self._recording: Recording | None = None
         self._emitter = Emitter(state, config)
         self._groups: dict[str, OpenGroup | None] = {}
         self._group_of: dict[str, OpenGroup] = {}
@@ -53,10 +53,14 @@ class Judge:
         self._runs_each = config.getoption("dist", "no") == "each"
         self._is_summed_up = False
         if recording is not None:
-            recording.follow(
-                verdicts=lambda: (*self._verdicts, *self._spread.values()),
-                crashes=self._crashes,
-            )
+            self.record_in(recording)
+
+    def record_in(self, recording: Recording) -> None:
+        """Have what is judged from now on recorded."""
+        self._recording = recording
+        recording.follow(
+            verdicts=lambda: (*self._verdicts, *self._spread.values()), crashes=self._crashes
+        )
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -215,7 +219,7 @@ class Judge:
         self._is_summed_up = True
         lines = self._sum_up()
         if lines:
-            terminalreporter.section("platforms")
+            terminalreporter.write_sep("=", "platforms")
             for line in lines:
                 terminalreporter.write_line(line)
 
@@ -232,24 +236,18 @@ class Judge:
         has_tests = bool(self._verdicts or self._spread or option.multiarch_platforms)
         if option.collectonly or option.multiarch_merge or not has_tests:
             return result
-        from pytest_multiarch.reports.summary import render_summary
+        from pytest_multiarch.plugin.ci import open_log
+        from pytest_multiarch.reports.summary import Layout, list_summary
 
         settings = self._state.settings
-        verdicts = (*self._verdicts, *self._spread.values())
-        members: tuple[Member, ...] = tuple(m for each in verdicts for m in each.members)
-        is_off = settings.parity == "off" and bool(verdicts)
-        lines = render_summary(
-            tuple(filter(_has_failed, verdicts)) if is_off else verdicts,
-            members,
+        width = self._config.get_terminal_writer().fullwidth
+        sections = list_summary(
+            (*self._verdicts, *self._spread.values()),
             selected=settings.selected,
-            reports_divergences=settings.parity == "report",
+            parity=settings.parity,
+            layout=Layout(width=width, verbosity=self._config.get_verbosity()),
         )
-        note = ("--multiarch-parity=off: nothing was compared",) if is_off else ()
-        return *note, *lines, *result
-
-
-def _has_failed(verdict: Verdict) -> bool:
-    return any(each.outcome.is_failure for each in verdict.members)
+        return *open_log(self._config).write(sections), *result
 
 
 def _forget_observations(verdict: Verdict) -> Verdict:

@@ -25,7 +25,9 @@ from pytest_multiarch.core.merging import (
 from pytest_multiarch.core.parity import Verdict, VerdictKind
 from pytest_multiarch.files.record_file import read_record
 from pytest_multiarch.files.record_search import find_records
+from pytest_multiarch.plugin.ci import open_log
 from pytest_multiarch.plugin.emitter import VerdictRepr
+from pytest_multiarch.plugin.options import find_service
 from pytest_multiarch.plugin.reports import VERDICT_ATTRIBUTE, make_locator
 from pytest_multiarch.plugin.tracking import DivergedError, UncomparedError
 from pytest_multiarch.reports.account import name_result
@@ -138,7 +140,8 @@ class _MergedTest(pytest.Item):
             return super().repr_failure(excinfo, *args)
         text = str(excinfo.value)
         path = self.nodeid.partition("::")[0]
-        return VerdictRepr(path, self._line, text.partition("\n")[0], text)
+        service = find_service(self.config)
+        return VerdictRepr(path, self._line, text.partition("\n")[0], text, service=service)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Give where the test stood, which need not be here."""
@@ -263,8 +266,8 @@ class Merging:
         """Say what one process says of its platforms, and what is known of the runs."""
         if self._config.option.collectonly:
             return
-        terminalreporter.section("platforms")
-        *lines, result = render_overview(self._judgement)
+        terminalreporter.write_sep("=", "platforms")
+        *lines, result = render_overview(self._judgement, open_log(self._config))
         for line in lines:
             terminalreporter.write_line(line)
         is_good = name_result(self._judgement) == "parity"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +24,8 @@ MARKS = (
         "platforms, and what may differ"
     ),
 )
+_SERVICES = {"github": "GITHUB_ACTIONS", "gitlab": "GITLAB_CI"}
+"""CI services, and the variables that are `true` in their jobs."""
 _PARSED_OPTIONS = ("--multiarch-platforms", "--multiarch-image")
 
 
@@ -87,14 +90,22 @@ def add_options(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="FORMAT=FILE",
-        help="write what the run came to: html, markdown, junit, badge (SVG), or a format of "
-        "another plugin (repeatable)",
+        help="write what the run came to: html, markdown, junit, codequality (of GitLab), badge "
+        "(SVG), or a format of another plugin (repeatable)",
     )
     group.addoption(
         "--multiarch-html",
         metavar="FILE",
         type=_read_file_name,
         help="write one HTML page of what the run came to, as --multiarch-report html=FILE does",
+    )
+    group.addoption(
+        "--multiarch-ci",
+        choices=("auto", "github", "gitlab", "off"),
+        default="auto",
+        help="the CI service that is told what the run came to: on GitHub a step summary, "
+        "annotations at the tests and groups in the log, on GitLab groups; auto (default) finds "
+        "it in the environment",
     )
     group.addoption(
         "--multiarch-merge",
@@ -131,9 +142,27 @@ def _read_file_name(text: str) -> str:
     return text
 
 
-def keeps_record(config: pytest.Config) -> bool:
-    """Whether the run is recorded: for a file, or for the reports that are made of it."""
+def needs_record(config: pytest.Config) -> bool:
+    """Whether the run is recorded in any case: for a file, or for reports that are made of it."""
     return bool(config.getoption("--multiarch-record") or list_reports(config))
+
+
+def keeps_record(config: pytest.Config) -> bool:
+    """Whether the run is recorded once one of our tests runs."""
+    return needs_record(config) or tells_github(config)
+
+
+def find_service(config: pytest.Config) -> str:
+    """Give the CI service whose job this is, `off` for none."""
+    choice: str = config.getoption("--multiarch-ci")
+    if choice != "auto":
+        return choice
+    return next((name for name, key in _SERVICES.items() if os.environ.get(key) == "true"), "off")
+
+
+def tells_github(config: pytest.Config) -> bool:
+    """Whether GitHub is told what the run comes to; where nothing is compared, that is nothing."""
+    return find_service(config) == "github" and config.getoption("--multiarch-parity") != "off"
 
 
 def list_reports(config: pytest.Config) -> tuple[str, ...]:

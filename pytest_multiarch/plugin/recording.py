@@ -23,6 +23,7 @@ from pytest_multiarch.files.record_file import Journal, name_journal, read_recor
 from pytest_multiarch.plugin.listing import describe_collected
 from pytest_multiarch.plugin.reports import VERDICT_ATTRIBUTE, read_reason
 from pytest_multiarch.plugin.surroundings import describe_surroundings
+from pytest_multiarch.plugin.worker import COLLECTED_OUTPUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.plugin.state import PluginState
 
-COLLECTED_OUTPUT = "multiarch_collected"
-"""What a worker of xdist says at its end: the groups that it collected."""
 _MOST_FAILURES = 1000
 _COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
@@ -78,6 +77,7 @@ class Recording:
         self._failures: dict[str, dict[str, str]] = {}
         self._verdicts: Callable[[], Iterable[Verdict]] = tuple
         self._crashes: Mapping[str, pytest.TestReport] = {}
+        self._judgement: Judgement | None = None
         self.result = ""
         """What became of the record, for the summary."""
         self._note(
@@ -195,9 +195,10 @@ class Recording:
         Raises:
             RecordError: it cannot be read any more.
         """
-        return judge_record(
-            merge_records([read_record(self._path)]), is_strict=self._state.settings.strict
-        )
+        if self._judgement is None:
+            record = merge_records([read_record(self._path)])
+            self._judgement = judge_record(record, is_strict=self._state.settings.strict)
+        return self._judgement
 
     def _list_crashed(self) -> Iterable[Member]:
         """Give the members of `variants` tests that crashed: they had no time to say anything."""
@@ -232,17 +233,3 @@ def _digest_source(path: Path) -> str:
         return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
     except OSError:
         return ""
-
-
-class WorkerRecording:
-    """Has a worker of xdist say what it collected."""
-
-    def __init__(self, state: PluginState, config: pytest.Config) -> None:
-        self._state = state
-        self._config = config
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
-        """Leave it to the process that owns the session; all workers collect the same."""
-        output: dict[str, str] = self._config.workeroutput  # type: ignore[attr-defined]
-        output[COLLECTED_OUTPUT] = json.dumps(describe_collected(self._state))

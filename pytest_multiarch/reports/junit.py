@@ -2,7 +2,9 @@
 
 A failure has the names, the element and the message that it has there, so that whatever reads
 pytest's reports (CI services, dashboards) knows a test again. pytest's rules that are followed
-here are those of `_pytest/junitxml.py`, family xunit2.
+here are those of `_pytest/junitxml.py`, family xunit2. But for properties: the schema by which
+Jenkins' xUnit plugin checks files, junit-10.xsd, has none of test cases. They are lines of the
+output instead, as Testmo and others read them: https://github.com/testmoapp/junitxml
 """
 
 from __future__ import annotations
@@ -16,14 +18,16 @@ from xml.etree import ElementTree as ET
 from pytest_multiarch.core.member import Outcome
 from pytest_multiarch.core.parity import VerdictKind
 from pytest_multiarch.reports.divergence import render_divergence
+from pytest_multiarch.reports.speed import list_pairs
 from pytest_multiarch.reports.wording import describe_not_compared, explain_not_compared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.merging import ForeignFailure, Judgement
     from pytest_multiarch.core.parity import Verdict
+    from pytest_multiarch.core.platform import Platform
 
 _MESSAGE_LIMIT = 500
 _TEXT_LIMIT = 20_000
@@ -70,7 +74,7 @@ def render_junit(judgement: Judgement) -> str:
         failures=str(marks.count("failure")),
         skipped=str(marks.count("skipped")),
         tests=str(len(cases)),
-        time=f"{sum(each.duration_s for each in cases):.3f}",
+        time=f"{max(0.0, sum(each.duration_s for each in cases)):.3f}",  # the schema has no sign
         timestamp=_name_start(judgement),
     )
     suite.extend(map(_render_case, cases))
@@ -90,9 +94,17 @@ def _list_cases(verdict: Verdict, judgement: Judgement) -> Iterator[_Case]:
     for member in verdict.members:
         by_test.setdefault(member.node_id, []).append(member)
     failure = _judge(verdict, judgement)
+    ratios = {
+        each.other.platform: each.ratio for each in list_pairs([verdict]) if each.is_of_platforms
+    }
     for node_id, members in by_test.items():
+        case = _Case(
+            node_id,
+            duration_s=max(each.duration_s for each in members),
+            properties=tuple(p for m in members for p in _list_properties(m, ratios)),
+        )
         is_judged = node_id == verdict.group
-        yield from _list_test_cases(node_id, members, failure if is_judged else None)
+        yield from _finish_case(case, members, failure if is_judged else None)
     if failure is not None and verdict.group not in by_test:
         yield _Case(verdict.group, marks=[failure])
 
@@ -118,13 +130,8 @@ def _fail(message: str, text: str = "") -> _Mark:
     return _Mark("failure", _shorten(message), text or message)
 
 
-def _list_test_cases(node_id: str, members: list[Member], verdict: _Mark | None) -> Iterator[_Case]:
-    """Give the case of a test; if its call and its teardown failed two, as pytest does."""
-    case = _Case(
-        node_id,
-        duration_s=max(each.duration_s for each in members),
-        properties=tuple(pair for each in members for pair in _list_properties(each)),
-    )
+def _finish_case(case: _Case, members: list[Member], verdict: _Mark | None) -> Iterator[_Case]:
+    """Mark the case of a test; if its call and its teardown failed it is two, as pytest does."""
     mark = _describe_outcome(members) or verdict
     if mark is not None:
         case.marks.append(mark)
@@ -133,7 +140,7 @@ def _list_test_cases(node_id: str, members: list[Member], verdict: _Mark | None)
     if teardown_error:
         error = _make_error("teardown", teardown_error)
         if mark is not None and mark.tag == "failure":
-            yield _Case(node_id, marks=[error])
+            yield _Case(case.node_id, marks=[error])
         else:
             case.marks.append(error)
 
@@ -178,16 +185,18 @@ def _make_twin_case(member: Member) -> _Case:
     return _Case(
         f"{member.node_id} ({member.execution})",
         duration_s=member.duration_s,
-        properties=tuple(_list_properties(member)),
+        properties=tuple(_list_properties(member, {})),
         marks=[mark],
     )
 
 
-def _list_properties(member: Member) -> Iterator[tuple[str, str]]:
+def _list_properties(member: Member, ratios: Mapping[Platform, float]) -> Iterator[tuple[str, str]]:
     if member.variant is not None:
         yield "multiarch_platform", str(member.platform)
         yield "multiarch_execution", str(member.execution)
         yield "multiarch_digest", member.variant.digest
+        if member.platform in ratios:
+            yield "multiarch_ratio", f"{ratios[member.platform]:.2f}"
 
 
 def _render_case(case: _Case) -> ET.Element:
@@ -198,17 +207,21 @@ def _render_case(case: _Case) -> ET.Element:
         name=_escape(name),
         time=f"{case.duration_s:.3f}",
     )
-    if case.properties:
-        properties = ET.SubElement(element, "properties")
-        for key, value in case.properties:
-            ET.SubElement(properties, "property", name=key, value=_escape(value))
     for mark in case.marks:
         child = ET.SubElement(element, mark.tag)
         if mark.kind:
             child.set("type", mark.kind)
         child.set("message", _escape(_bound(mark.message)))
         child.text = _escape(_bound(mark.text))
+    if case.properties:
+        lines = (f"[[PROPERTY|{name}={_join_lines(value)}]]" for name, value in case.properties)
+        ET.SubElement(element, "system-out").text = "\n".join(lines)
     return element
+
+
+def _join_lines(value: str) -> str:
+    """Keep a value on the line of its property: the next line could be another one."""
+    return _escape(" ".join(_bound(value).split()))
 
 
 def _split(node_id: str) -> tuple[str, str]:

@@ -16,7 +16,8 @@ from pytest_multiarch.reports.account import (
 )
 from pytest_multiarch.reports.diff import clean
 from pytest_multiarch.reports.divergence import render_divergence
-from pytest_multiarch.reports.summary import render_summary
+from pytest_multiarch.reports.job_log import JobLog
+from pytest_multiarch.reports.summary import list_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,40 +26,38 @@ if TYPE_CHECKING:
 
 _WIDTH = 80
 _MOST_LISTED = 200
+_TERMINAL = JobLog()
 
 
-def render_merged(judgement: Judgement) -> Iterator[str]:
+def render_merged(judgement: Judgement, log: JobLog = _TERMINAL) -> Iterator[str]:
     """Give the lines of the whole: verdicts first, every divergence in full, the result last."""
-    yield from _summarize(judgement)
+    yield from log.write(list_summary(judgement.verdicts, selected=()))
     for verdict in judgement.diverged:
-        yield ""
-        yield f" DIVERGED {clean(verdict.group)} ".center(_WIDTH, "_")
-        yield from render_divergence(verdict)[1].splitlines()
+        title = f"DIVERGED {clean(verdict.group)}"
+        lines = render_divergence(verdict)[1].splitlines()
+        if log.folds:
+            yield from log.fold(title, lines)
+        else:
+            yield from ("", f" {title} ".center(_WIDTH, "_"), *lines)
     sections = (list_failed(judgement), *_list_surroundings(judgement))
-    lines = tuple(_render_sections(sections))
+    lines = list(log.write(_shorten(sections)))
     yield from ("", *lines) if lines else ()
     yield from ("", f"{name_result(judgement)}: {describe_result(judgement)}")
 
 
-def render_overview(judgement: Judgement) -> Iterator[str]:
+def render_overview(judgement: Judgement, log: JobLog = _TERMINAL) -> Iterator[str]:
     """Give the lines of the whole without the divergences and failures themselves."""
-    yield from _summarize(judgement)
-    yield from _render_sections(_list_surroundings(judgement))
+    yield from log.write(list_summary(judgement.verdicts, selected=()))
+    yield from log.write(_shorten(_list_surroundings(judgement)))
     yield f"{name_result(judgement)}: {describe_result(judgement)}"
-
-
-def _summarize(judgement: Judgement) -> tuple[str, ...]:
-    return render_summary(judgement.verdicts, judgement.members, selected=())
 
 
 def _list_surroundings(judgement: Judgement) -> tuple[Section, ...]:
     return (*list_gaps(judgement), *list_emulation(judgement), list_runs(judgement))
 
 
-def _render_sections(sections: Iterable[Section]) -> Iterator[str]:
+def _shorten(sections: Iterable[Section]) -> Iterator[Section]:
     for section in list_present(sections):
-        yield f"{section.title}:"
-        yield from (f"  {line}" for line in section.lines[:_MOST_LISTED])
         left = len(section.lines) - _MOST_LISTED
-        if left > 0:
-            yield f"  ... and {left} more"
+        more = (f"... and {left} more",) if left > 0 else ()
+        yield Section(section.title, (*section.lines[:_MOST_LISTED], *more))

@@ -2,146 +2,203 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.member import Member, Outcome
+from pytest_multiarch.core.member import Outcome
 from pytest_multiarch.core.parity import Verdict, VerdictKind
-from pytest_multiarch.reports.diff import clean
-from pytest_multiarch.reports.divergence import render_divergence
+from pytest_multiarch.reports.account import Section
+from pytest_multiarch.reports.diff import clean, cut
+from pytest_multiarch.reports.divergence import make_headline
+from pytest_multiarch.reports.speed import (
+    APART,
+    Pair,
+    describe_ratios,
+    find_slowest,
+    list_pairs,
+    name_ratio,
+)
 from pytest_multiarch.reports.wording import (
     count,
     count_verdicts,
-    describe_failed_apart,
     describe_member_outcome,
+    explain_failed_apart,
     explain_not_compared,
     name_difference,
     name_platforms,
+    shorten,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from pytest_multiarch.core.platform import Platform
 
 _MOST_LISTED = 20
 _MOST_ALIKE = 3
+_WAYS_WIDTH = 40
+_LEAST_NAME = 12
+_OFF = "--multiarch-parity=off: nothing was compared"
+
+_Item = tuple[str, str]
+"""A line of a list: a name, empty for none, and what there is to say of it."""
 
 
-def render_summary(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How much a summary says, and in how many columns.
+
+    `width` is 0 where lines may be of any length. `verbosity` is pytest's: below 0 only counts,
+    what fails or is not compared, and platforms; above 0 whole names, and lists without an end.
+    """
+
+    width: int = 0
+    verbosity: int = 0
+
+    @property
+    def is_brief(self) -> bool:
+        """Whether only the gravest is said."""
+        return self.verbosity < 0
+
+    @property
+    def room(self) -> int:
+        """The columns of an indented line, 0 for any number."""
+        return max(self.width - 2, 2 * _LEAST_NAME) if self.width and self.verbosity <= 0 else 0
+
+    def fit(self, name: str, text: str) -> list[str]:
+        """Give a line, or several where it is too long; its name is cut before anything else."""
+        line = f"{name}: {text}" if name else text
+        if not self.room or len(line) <= self.room:
+            return [line]
+        if name:
+            line = f"{shorten(name, max(self.room - len(text) - 2, self.room // 2))}: {text}"
+        return textwrap.wrap(line, self.room, subsequent_indent="  ", break_on_hyphens=False)
+
+    def list_items(self, title: str, items: Iterable[_Item]) -> Iterator[Section]:
+        """Put items under a title, if there are any."""
+        given = list(items)
+        shown = given if self.verbosity > 0 else given[:_MOST_LISTED]
+        lines = [line for name, text in shown for line in self.fit(name, text)]
+        more = len(given) - len(shown)
+        if lines:
+            yield Section(title, (*lines, *([f"... and {more} more"] if more else [])))
+
+
+UNBOUNDED = Layout()
+"""Lines of any length, as a log has them."""
+
+
+def list_summary(
     verdicts: tuple[Verdict, ...],
-    members: tuple[Member, ...],
     *,
     selected: Iterable[Platform],
-    reports_divergences: bool = False,
-) -> tuple[str, ...]:
-    """Give the lines of the summary: verdicts first, then platforms.
+    parity: str = "fail",
+    layout: Layout = UNBOUNDED,
+) -> Iterator[Section]:
+    """Give the parts of the summary: verdicts first, then platforms; a part without a title is not
+    to be indented.
 
-    `selected` are the platforms that the command line selects, empty for all.
-    `reports_divergences`: list them here, where they are no failures.
+    `selected` are the platforms that the command line selects, empty for all. `parity` is what a
+    difference does: under `report` differences are listed here, since they are no failures; under
+    `off` nothing was compared.
     """
-    return (
-        *_count_verdicts(verdicts),
-        *(_list_diverged(verdicts) if reports_divergences else ()),
-        *_list_apart(verdicts),
-        *_list_not_compared(verdicts),
-        *_list_excused(verdicts),
-        *_list_notes(verdicts),
-        *_tabulate_platforms(members, tuple(selected)),
-    )
+    judged = verdicts
+    if parity == "off" and verdicts:
+        yield Section("", (_OFF,))
+        judged = tuple(each for each in verdicts if any(m.outcome.is_failure for m in each.members))
+    yield Section("", tuple(_count_verdicts(judged, layout)))
+    if not layout.is_brief:
+        yield from layout.list_items("run again, the last attempt counts", _list_retried(judged))
+    if parity == "report":
+        diverged = [each for each in judged if each.kind is VerdictKind.DIVERGED]
+        items = [(clean(each.group), make_headline(each)) for each in diverged]
+        yield from layout.list_items("diverged", items)
+    yield from _list_incomparable(judged, layout)
+    if not layout.is_brief:
+        yield from _list_excused(judged, layout)
+    yield from layout.list_items("compared without", _join_alike(_list_partly(judged)))
+    if not layout.is_brief:
+        yield from _list_notes(judged, layout)
+    timed = () if parity == "off" else verdicts
+    pairs = tuple(each for each in list_pairs(timed) if each.is_of_platforms)
+    yield from _tabulate_platforms(verdicts, tuple(selected), pairs, layout)
+    if not layout.is_brief:
+        yield from _list_slowest(pairs, layout)
 
 
-def _count_verdicts(verdicts: tuple[Verdict, ...]) -> list[str]:
+def _count_verdicts(verdicts: tuple[Verdict, ...], layout: Layout) -> Iterator[str]:
     if not verdicts:
-        return []
-    lines = [count_verdicts(verdicts)]
+        return
+    yield from layout.fit("", count_verdicts(verdicts))
     unobserved = sum(each.is_unobserved for each in verdicts)
     if unobserved:
-        lines.append(f"  {unobserved} of them equal in outcome only: nothing was observed")
-    retried = [
-        f"{clean(verdict.group)}: "
-        + ", ".join(
-            f"attempt {m.attempt} on {m.platform}" for m in verdict.members if m.attempt > 1
-        )
-        for verdict in verdicts
-        if any(m.attempt > 1 for m in verdict.members)
-    ]
-    return [*lines, *_list("run again, the last attempt counts:", retried)]
+        yield f"  {unobserved} of them equal in outcome only: nothing was observed"
 
 
-def _list_diverged(verdicts: tuple[Verdict, ...]) -> list[str]:
-    diverged = [each for each in verdicts if each.kind is VerdictKind.DIVERGED]
-    return _list(
-        "diverged:", [f"{clean(each.group)}: {render_divergence(each)[0]}" for each in diverged]
-    )
+def _list_retried(verdicts: tuple[Verdict, ...]) -> Iterator[_Item]:
+    for verdict in verdicts:
+        again = [f"attempt {m.attempt} on {m.platform}" for m in verdict.members if m.attempt > 1]
+        if again:
+            yield clean(verdict.group), ", ".join(again)
 
 
-def _list_apart(verdicts: tuple[Verdict, ...]) -> list[str]:
+def _list_incomparable(verdicts: tuple[Verdict, ...], layout: Layout) -> Iterator[Section]:
     apart = [each for each in verdicts if each.kind is VerdictKind.FAILED_APART]
-    return _list("failed on some platforms:", [describe_failed_apart(each) for each in apart])
-
-
-def _list_not_compared(verdicts: tuple[Verdict, ...]) -> list[str]:
+    failed = [(clean(each.group), explain_failed_apart(each)) for each in apart]
+    yield from layout.list_items("failed on some platforms", failed)
     left = [each for each in verdicts if each.kind is VerdictKind.NOT_COMPARED]
-    return _list("not compared:", _join_alike([(v, explain_not_compared(v)) for v in left]))
+    items = _join_alike((each, explain_not_compared(each)) for each in left)
+    yield from layout.list_items("not compared", items)
 
 
-def _join_alike(reasons: list[tuple[Verdict, str]]) -> list[str]:
-    """Give a line for each group, and a single one for many groups with one reason."""
+def _join_alike(reasons: Iterable[tuple[Verdict, str]]) -> Iterator[_Item]:
+    """Give an item for each group, and a single one for many groups with one reason."""
     groups: dict[str, list[str]] = {}
     for verdict, why in reasons:
         groups.setdefault(why, []).append(clean(verdict.group))
-    return [
-        line
-        for why, names in groups.items()
-        for line in (
-            [f"{name}: {why}" for name in names]
-            if len(names) <= _MOST_ALIKE
-            else [f"{len(names)} groups: {why}"]
-        )
-    ]
+    for why, names in groups.items():
+        shown = names if len(names) <= _MOST_ALIKE else [f"{len(names)} groups"]
+        yield from ((name, why) for name in shown)
 
 
-def _list_excused(verdicts: tuple[Verdict, ...]) -> list[str]:
-    """List differences that are allowed, allowances without one, members left out."""
-    allowed = [
-        f"{clean(verdict.group)}: {name_difference(each.difference)} on {each.platform}: "
-        f"{clean(each.allowance.reason)}"
-        for verdict in verdicts
-        for each in verdict.allowed
-    ]
+def _list_excused(verdicts: tuple[Verdict, ...], layout: Layout) -> Iterator[Section]:
+    """List differences that are allowed, and allowances without one."""
+    allowed = []
+    for verdict in verdicts:
+        for each in verdict.allowed:
+            what = f"{name_difference(each.difference)} on {each.platform}"
+            allowed.append((clean(verdict.group), f"{what}: {clean(each.allowance.reason)}"))
+    yield from layout.list_items("allowed to differ", allowed)
     used = {each.allowance for verdict in verdicts for each in verdict.allowed}
     stale = dict.fromkeys(a for verdict in verdicts for a in verdict.stale if a not in used)
-    partly = [
-        (verdict, why)
-        for verdict in verdicts
-        if verdict.kind in (VerdictKind.EQUAL, VerdictKind.DIVERGED)
-        for why in _explain_partly(verdict)
-    ]
-    return [
-        *_list("allowed to differ:", allowed),
-        *_list(
-            "allowed to differ, and equal (take it out):",
-            [f"{clean(a.label)}: {clean(a.reason)}" for a in stale],
-        ),
-        *_list("compared without:", _join_alike(partly)),
-    ]
+    yield from layout.list_items(
+        "allowed to differ, and equal (take it out)",
+        [(clean(each.label), clean(each.reason)) for each in stale],
+    )
 
 
-def _explain_partly(verdict: Verdict) -> list[str]:
-    missing = verdict.not_selected
-    lines = [f"{name_platforms(missing)} not selected"] if missing else []
+def _list_partly(verdicts: tuple[Verdict, ...]) -> Iterator[tuple[Verdict, str]]:
+    """Say which members comparisons went without."""
     excused = (Outcome.SKIPPED, Outcome.XFAILED, Outcome.NOT_RUN)
-    return lines + [describe_member_outcome(m) for m in verdict.members if m.outcome in excused]
+    for verdict in verdicts:
+        if verdict.kind in (VerdictKind.EQUAL, VerdictKind.DIVERGED):
+            if verdict.not_selected:
+                yield verdict, f"{name_platforms(verdict.not_selected)} not selected"
+            for member in verdict.members:
+                if member.outcome in excused:
+                    yield verdict, describe_member_outcome(member)
 
 
-def _list_notes(verdicts: tuple[Verdict, ...]) -> list[str]:
+def _list_notes(verdicts: tuple[Verdict, ...], layout: Layout) -> Iterator[Section]:
     notes = [
-        f"{clean(each.group)}: {clean(note)}"
+        (clean(each.group), clean(note))
         for each in verdicts
         if each.kind is not VerdictKind.NOT_COMPARED
         for note in each.notes
     ]
+    yield from layout.list_items("calls not compared", notes)
     stripped: Counter[Platform] = Counter()
     for verdict in verdicts:
         for member in verdict.members:
@@ -151,46 +208,77 @@ def _list_notes(verdicts: tuple[Verdict, ...]) -> list[str]:
         for platform, number in stripped.items()
         if number
     ]
-    return [*_list("calls not compared:", notes), *lines]
+    yield Section("", tuple(lines))
 
 
-def _list(title: str, items: list[str]) -> list[str]:
-    if not items:
-        return []
-    more = len(items) - _MOST_LISTED
-    shown = [f"  {each}" for each in items[:_MOST_LISTED]]
-    return [title, *shown, *([f"  ... and {more} more"] if more > 0 else [])]
-
-
-def _tabulate_platforms(members: tuple[Member, ...], selected: tuple[Platform, ...]) -> list[str]:
-    """Say of each platform how it was executed, on how many tests, and how they ended."""
+def _tabulate_platforms(
+    verdicts: tuple[Verdict, ...],
+    selected: tuple[Platform, ...],
+    pairs: tuple[Pair, ...],
+    layout: Layout,
+) -> Iterator[Section]:
+    """Say of each platform how it was executed, on how many tests, how they ended, how fast."""
+    members = [member for each in verdicts for member in each.members]
     ends: dict[Platform, Counter[str]] = {}
     executions: dict[Platform, dict[str, None]] = {}
-    declared = dict.fromkeys(platform for each in members for platform in each.declared)
-    awaited = {platform for each in members for platform in each.selected}
     for member in members:
         ends.setdefault(member.platform, Counter())[member.outcome.value] += 1
         if member.execution is not None:
-            executions.setdefault(member.platform, {})[str(member.execution)] = None
-    platforms = list(dict.fromkeys((*declared, *selected)))
-    ways = {each: _name_ways(executions.get(each, {}), ends[each]) for each in ends}
-    width = max((len(str(each)) for each in platforms), default=0)
-    column = max(map(len, ways.values()), default=0)
-    lines = []
-    for platform in platforms:
+            executions.setdefault(member.platform, {})[clean(str(member.execution))] = None
+    declared = dict.fromkeys(platform for each in members for platform in each.declared)
+    awaited = {platform for each in members for platform in each.selected}
+    ratios = describe_ratios(pairs)
+    rows: list[tuple[str, ...]] = []
+    for platform in dict.fromkeys((*declared, *selected)):
         if platform in ends:
-            counts = ends[platform]
-            odd = ", ".join(f"{n} {word}" for word, n in counts.items() if word != "passed")
-            tests = f"{count(sum(counts.values()), 'test')}{f' ({odd})' if odd else ''}"
-            lines.append(f"{platform!s:{width}}  {ways[platform]:{column}}  {tests}")
+            ways = cut(_name_ways(executions.get(platform, {}), ends[platform]), _WAYS_WIDTH)
+            tests = _count_ends(ends[platform])
+            rows.append((str(platform), ways, tests, ratios.get(platform, "")))
         elif platform in declared:
             why = "selected" if platform in awaited else "declared, but not selected"
-            lines.append(f"{platform!s:{width}}  {why}: nothing ran")
+            rows.append((str(platform), f"{why}: nothing ran"))
         else:
-            lines.append(f"{platform!s:{width}}  selected, but no test declares it")
-    return lines
+            rows.append((str(platform), "selected, but no test declares it"))
+    lines = [line for row in _align(rows) for line in layout.fit("", row)]
+    note = (APART,) if any(each.is_apart for each in pairs) else ()
+    yield Section("", (*lines, *note))
+
+
+def _count_ends(ends: Counter[str]) -> str:
+    odd = ", ".join(f"{number} {word}" for word, number in ends.items() if word != "passed")
+    return f"{count(ends.total(), 'test')}{f' ({odd})' if odd else ''}"
+
+
+def _align(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """Put cells below each other; what stands last in a row takes no part in that."""
+    full = [row for row in rows if len(row) > 2]
+    widths = [max((len(row[0]) for row in rows), default=0)]
+    widths += [max(map(len, column)) for column in list(zip(*full, strict=True))[1:-1]]
+    for row in rows:
+        cells = [f"{cell:{width}}" for cell, width in zip(row[:-1], widths, strict=False)]
+        yield "  ".join((*cells, row[-1])).rstrip()
 
 
 def _name_ways(executions: Iterable[str], ends: Counter[str]) -> str:
     idle = ends[Outcome.NOT_RUN.value] + ends[Outcome.SKIPPED.value]
     return ", ".join(executions) or ("nothing ran" if idle == ends.total() else "no image was run")
+
+
+def _list_slowest(pairs: tuple[Pair, ...], layout: Layout) -> Iterator[Section]:
+    """Name the tests that emulation slows down most, with their times."""
+    slowest = find_slowest(pairs)
+    if not slowest:
+        return
+    times = [f"{each.other.inside_s:,.1f} s, {name_ratio(each.ratio)}" for each in slowest]
+    platforms = [str(each.other.platform) for each in slowest]
+    column = max(map(len, platforms))
+    taken = column + max(map(len, times)) + 4
+    names = [clean(each.other.group) for each in slowest]
+    if layout.room:
+        names = [shorten(each, max(layout.room - taken, _LEAST_NAME)) for each in names]
+    width = max(map(len, names))
+    lines = (
+        f"{name:{width}}  {platform:{column}}  {time}"
+        for name, platform, time in zip(names, platforms, times, strict=True)
+    )
+    yield Section("slowest under emulation", tuple(lines))

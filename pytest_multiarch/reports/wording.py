@@ -108,8 +108,16 @@ def explain_not_compared(verdict: Verdict) -> str:
     return "; ".join([*whys, *map(clean, verdict.notes)])
 
 
-def describe_failed_apart(verdict: Verdict) -> str:
-    """Say in one line where a test passed and where it failed."""
+def explain_failed_apart(verdict: Verdict) -> str:
+    """Say where a test passed and where it failed."""
     passed = ", ".join(name_member(m) for m in verdict.members if m.outcome.is_comparable)
     failed = ", ".join(name_member(m) for m in verdict.members if m.outcome.is_failure)
-    return f"{clean(verdict.group)}: passed on {passed}; failed on {failed}"
+    return f"passed on {passed}; failed on {failed}"
+
+
+def shorten(name: str, width: int) -> str:
+    """Cut a name in its middle: both its ends tell more of it."""
+    if len(name) <= width:
+        return name
+    end = (width - 3) // 2
+    return f"{name[: width - 3 - end]}...{name[len(name) - end :]}"

@@ -240,3 +240,68 @@ def test_output_that_a_terminal_cannot_show_is_spelled_out(tmp_path: Path) -> No
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (1, b"")
     assert b"t.py::\\xe9 failed on linux/amd64" in done.stdout
+
+
+def write_large(folder: Path) -> Path:
+    """Write a record in which six groups were not compared, and one diverged."""
+    members = [
+        make_member(AMD64, observe("1\n::error::injected")),
+        make_member(ARM64, observe("2\n::error::injected")),
+    ]
+    for n in range(6):
+        skipped = make_member(ARM64, group=f"g{n}", outcome="skipped", reason=f"why {n}")
+        members += [make_member(AMD64, group=f"g{n}"), skipped]
+    return write(folder / "r.json", *members)
+
+
+def test_github_is_told(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lists and each divergence are folded, the test is annotated, the step has a summary."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "step.md"))
+    assert merge(write_large(tmp_path)) == 1
+    lines = capsys.readouterr().out.splitlines()
+    commands = [line for line in lines if line.lstrip().startswith("::")]
+    assert commands == [
+        "::group::not compared",
+        "::endgroup::",
+        "::group::DIVERGED test_app.py::test_x",
+        "::endgroup::",
+        lines[-1],
+    ]
+    assert lines[-1].startswith("::error file=test_app.py,line=1,title=DIVERGED")
+    assert (tmp_path / "step.md").read_text().startswith("## Platforms: diverged\n")
+
+
+@pytest.mark.parametrize("choice", ["auto", "off"])
+def test_nobody_is_told(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, choice: str
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "step.md"))
+    if choice == "off":
+        monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert merge(write_large(tmp_path), "--ci", choice) == 1
+    assert "::group::" not in capsys.readouterr().out
+    assert not (tmp_path / "step.md").exists()
+
+
+def test_gitlab_gets_groups(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITLAB_CI", "true")
+    merge(write_large(tmp_path))
+    said = capsys.readouterr().out
+    assert (said.count("\x1b[0Ksection_start:"), said.count("\x1b[0Ksection_end:")) == (2, 2)
+
+
+def test_a_step_summary_that_cannot_be_written_changes_no_verdict(
+    tmp_path: Path, equal: tuple[Path, Path], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+    assert merge(*equal, "--ci", "github") == 0
+    assert f"the step summary {tmp_path} cannot be written" in capsys.readouterr().out
+
+
+def test_code_quality_is_written(tmp_path: Path, diverged: tuple[Path, Path]) -> None:
+    assert merge(*diverged, "--codequality", tmp_path / "q.json") == 1
+    (finding,) = json.loads((tmp_path / "q.json").read_text())
+    assert finding["location"]["path"] == "test_app.py"

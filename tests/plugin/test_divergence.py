@@ -246,7 +246,7 @@ def test_runs_are_observed_and_own_names_masked(run_fake: Run) -> None:
         [
             "*docker run --rm --platform linux/amd64 -e TOKEN -i *app@sha256:* bits*",
             "linux/amd64  native    2 tests",
-            "linux/arm64  qemu 7.2  2 tests",
+            "linux/arm64  qemu 7.2  2 tests  x 1.0",
         ]
     )
 
@@ -270,7 +270,7 @@ def test_all_variants_at_once_are_compared_with_each_other(run_fake: Run) -> Non
         assert find_words(result, "DIVERGED") == ["test_a.py::test_x"]
         result.stdout.fnmatch_lines(["*linux/arm64 differs from linux/amd64 (baseline)*"])
         result.stdout.fnmatch_lines(["2 groups of platforms: 1 diverged, 1 equal"])
-        result.stdout.fnmatch_lines(["linux/arm64  qemu 7.2  2 tests"])
+        result.stdout.fnmatch_lines(["linux/arm64  qemu 7.2  2 tests  x 1.0"])
 
 
 def test_check_in_a_test_with_all_variants_needs_a_platform(run_fake: Run) -> None:

@@ -105,7 +105,7 @@ def test_an_unknown_format_is_found_at_the_start(run_fake: Run) -> None:
     result.stderr.fnmatch_lines(
         [
             "ERROR: pytest-multiarch: --multiarch-report: there is no format 'markdwon'",
-            "did you mean 'markdown'? formats are badge, html, junit, markdown",
+            "did you mean 'markdown'? formats are badge, codequality, html, junit, markdown",
         ]
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -12,6 +14,8 @@ from pytest_multiarch.core.merging import judge_record
 from pytest_multiarch.core.record import Record, Run
 from pytest_multiarch.reports.junit import render_junit
 from tests.samples import AMD64, ARM64, NATIVE, PIN, QEMU, S390X, make_member, observe
+
+PROPERTY = re.compile(r"\[\[PROPERTY\|(.*?)=(.*)\]\]")
 
 
 def render(*members: Member, is_strict: bool = False, runs: tuple[Run, ...] = ()) -> ET.Element:
@@ -27,8 +31,16 @@ def list_marks(suite: ET.Element) -> list[tuple[str, str, str]]:
         (case.get("name"), mark.tag, mark.get("message"))
         for case in suite
         for mark in case
-        if mark.tag != "properties"
+        if mark.tag != "system-out"
     ]
+
+
+def list_properties(case: ET.Element) -> list[list[str]]:
+    """Give names and values of the properties in a test case's output."""
+    text = case.findtext("system-out") or ""
+    found = [PROPERTY.fullmatch(line) for line in text.splitlines()]
+    assert all(found)
+    return [list(each.groups()) for each in found]
 
 
 def fail(outcome: str, reason: str = "", **fields: Any) -> list[tuple[str, str, str]]:
@@ -146,16 +158,51 @@ def test_a_failed_twin_has_a_name_of_its_own() -> None:
     assert list_marks(suite) == [("test_x[linux/arm64] (qemu 7.2.22)", "failure", "why")]
 
 
+VARIANT = VariantIdentity(
+    reference="app:1", kind="manifest", digest="sha256:ab", config_digest="", pin=PIN
+)
+
+
 def test_properties_say_what_ran_and_how() -> None:
-    variant = VariantIdentity(
-        reference="app:1", kind="manifest", digest="sha256:ab", config_digest="", pin=PIN
-    )
-    (case,) = render(make_member(S390X, variant=variant, execution=QEMU, declared=(S390X,)))
-    assert {each.get("name"): each.get("value") for each in case[0]} == {
-        "multiarch_platform": "linux/s390x",
-        "multiarch_execution": "qemu 7.2.22",
-        "multiarch_digest": "sha256:ab",
-    }
+    (case,) = render(make_member(S390X, variant=VARIANT, execution=QEMU, declared=(S390X,)))
+    assert list_properties(case) == [
+        ["multiarch_platform", "linux/s390x"],
+        ["multiarch_execution", "qemu 7.2.22"],
+        ["multiarch_digest", "sha256:ab"],
+    ]
+
+
+def list_ratios(*members: Member) -> list[str]:
+    found = [pair for case in render(*members) for pair in list_properties(case)]
+    return [value for name, value in found if name == "multiarch_ratio"]
+
+
+def test_the_ratio_is_that_of_the_times_inside_the_containers() -> None:
+    ours = make_member(AMD64, variant=VARIANT, inside_s=0.5, duration_s=9.0)
+    theirs = make_member(ARM64, variant=VARIANT, inside_s=2.06, duration_s=10.0)
+    assert list_ratios(ours, theirs) == ["4.12"]
+
+
+def test_no_ratio_without_the_time_of_the_baseline() -> None:
+    theirs = make_member(ARM64, variant=VARIANT, inside_s=2.0)
+    assert list_ratios(make_member(AMD64, variant=VARIANT), theirs) == []
+
+
+def test_no_ratio_of_two_machines() -> None:
+    """A native run in another job tells of its machine, not of its platform."""
+    ours = make_member(AMD64, variant=VARIANT, inside_s=1.0)
+    theirs = make_member(ARM64, variant=VARIANT, inside_s=2.0, execution=NATIVE, run="r2")
+    assert list_ratios(ours, theirs) == []
+
+
+def test_a_property_stays_on_its_line() -> None:
+    digest = "sha256:ab]]\n[[PROPERTY|multiarch_platform=linux/arm64"
+    (case,) = render(make_member(AMD64, variant=replace(VARIANT, digest=digest), declared=(AMD64,)))
+    assert [name for name, _ in list_properties(case)] == [
+        "multiarch_platform",
+        "multiarch_execution",
+        "multiarch_digest",
+    ]
 
 
 HOSTILE = "a\x00\x1b[31m\x7f\ud800\udcff\ufffe<b>&\"']]>\U0001f600"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pytest_multiarch.core.member import Member
+from pytest_multiarch.core.member import Member, Outcome
 from pytest_multiarch.core.parity import compare_group
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.rules import allow, make_rules
-from pytest_multiarch.reports.summary import render_summary
-from pytest_multiarch.reports.wording import describe_not_compared
-from tests.samples import AMD64, ARM64, S390X, make_member, observe
+from pytest_multiarch.reports.job_log import JobLog
+from pytest_multiarch.reports.summary import Layout, list_summary
+from pytest_multiarch.reports.wording import describe_not_compared, shorten
+from tests.samples import AMD64, ARM64, NATIVE, QEMU, S390X, make_member, observe
 
 
 def pair(name: str, ours: str = "1", theirs: str = "1", **fields: Any) -> list[Member]:
@@ -33,8 +35,21 @@ def summarize(
     *groups: list[Member], selected: tuple[Platform, ...] = (), **options: Any
 ) -> tuple[str, ...]:
     verdicts = tuple(map(compare_group, groups))
-    members = tuple(each for group in groups for each in group)
-    return render_summary(verdicts, members, selected=selected, **options)
+    return tuple(JobLog().write(list_summary(verdicts, selected=selected, **options)))
+
+
+def timed(name: str, *times: float, emulated: Platform = ARM64, **fields: Any) -> list[Member]:
+    """Make a group that took these times: natively, and emulated."""
+    return [
+        make_member(platform, group=name, declared=(AMD64, emulated), inside_s=time, **fields)
+        for platform, time in zip((AMD64, emulated), times, strict=True)
+    ]
+
+
+def find_line(lines: tuple[str, ...], start: str) -> str:
+    """Give the one line that starts so."""
+    (line,) = (each for each in lines if each.startswith(start))
+    return line
 
 
 def test_all_equal() -> None:
@@ -159,7 +174,7 @@ def test_a_platform_on_which_nothing_ran_is_named(
 
 
 def test_divergences_are_listed_where_they_are_no_failures() -> None:
-    lines = summarize(pair("a", "1", "2"), reports_divergences=True)
+    lines = summarize(pair("a", "1", "2"), parity="report")
     assert lines[1:3] == (
         "diverged:",
         '  a: linux/arm64 differs from linux/amd64 (baseline): stdout of "app"',
@@ -181,3 +196,140 @@ def test_why_a_group_was_not_compared(members: list[Member], why: str | None) ->
     line = describe_not_compared(compare_group(members))
     assert line.startswith("test_app.py::test_x: ")
     assert why is None or line.endswith(why)
+
+
+def test_a_platform_has_the_ratio_of_its_time_to_the_baselines() -> None:
+    lines = summarize(timed("a", 1.0, 6.2), timed("b", 1.0, 2.0), timed("c", 1.0, 0.0))
+    assert find_line(lines, "linux/amd64") == "linux/amd64  native       3 tests"
+    assert find_line(lines, "linux/arm64") == "linux/arm64  qemu 7.2.22  3 tests  x 4.1"
+
+
+def test_only_what_was_compared_on_both_counts() -> None:
+    failed = timed("a", 1.0, 90.0)
+    failed[1] = replace(failed[1], outcome=Outcome.FAILED)
+    lines = summarize(failed, timed("b", 1.0, 2.0))
+    assert find_line(lines, "linux/arm64").endswith("  x 2.0")
+
+
+@pytest.mark.parametrize(
+    ("times", "ratio"), [((4.0, 0.1), "x 0.03"), ((1.0, 12.4), "x 12"), ((0.1, 2000.0), "x 20,000")]
+)
+def test_ratios_have_two_digits(times: tuple[float, float], ratio: str) -> None:
+    assert find_line(summarize(timed("a", *times)), "linux/arm64").endswith(f"  {ratio}")
+
+
+def test_a_ratio_of_separate_runs_says_so() -> None:
+    group = timed("a", 1.0, 4.0)
+    lines = summarize([group[0], replace(group[1], run="r2")])
+    assert find_line(lines, "linux/arm64").endswith("  x 4.0 *")
+    assert "* partly from separate runs or nodes: their machines are part of the ratio" in lines
+
+
+def test_two_native_machines_have_no_ratio() -> None:
+    group = timed("a", 1.0, 4.0, execution=NATIVE)
+    lines = summarize([group[0], replace(group[1], run="r2")])
+    assert lines[-1] == "linux/arm64  native  1 test"
+
+
+def test_the_slowest_under_emulation_are_named() -> None:
+    groups = [timed(f"t.py::test_{n}", 1.0, 1.0 + n) for n in range(1, 6)]
+    assert summarize(*groups)[-4:] == (
+        "slowest under emulation:",
+        "  t.py::test_5  linux/arm64  6.0 s, x 6.0",
+        "  t.py::test_4  linux/arm64  5.0 s, x 5.0",
+        "  t.py::test_3  linux/arm64  4.0 s, x 4.0",
+    )
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        timed("quick", 0.01, 0.49),
+        timed("faster", 2.0, 1.0),
+        timed("native", 1.0, 9.0, execution=NATIVE),
+        timed("both emulated", 1.0, 9.0, execution=QEMU),
+    ],
+    ids=lambda group: group[0].group,
+)
+def test_what_emulation_does_not_slow_down_is_not_named(group: list[Member]) -> None:
+    assert "slowest under emulation:" not in summarize(group)
+
+
+def test_off_compares_nothing_and_lists_what_failed() -> None:
+    lines = summarize(pair("a", "1", "2"), half("b", "failed"), timed("c", 1.0, 9.0), parity="off")
+    assert lines == (
+        "--multiarch-parity=off: nothing was compared",
+        "1 group of platforms: 1 failed on some platforms",
+        "failed on some platforms:",
+        "  b: passed on linux/amd64 (native); failed on linux/arm64 (qemu 7.2.22)",
+        "linux/amd64  native       3 tests",
+        "linux/arm64  qemu 7.2.22  3 tests (1 failed)",
+    )
+
+
+def make_one_of_each() -> list[list[Member]]:
+    """Make groups for every line of a summary, with long names."""
+    rules = make_rules(allow=[allow("app*", reason="char is unsigned there, as it always was")])
+    declared = (AMD64, ARM64, S390X)
+    name = f"tests/containers/test_{'very_' * 9}long_module.py::TestSomething::test_"
+    return [
+        pair(f"{name}x[one-two]", "1", "2"),
+        pair(f"{name}allowed", "-1", "255", rules=rules),
+        half(f"{name}failed", "failed"),
+        half(f"{name}skipped", "skipped", reason="no time " * 20),
+        timed(f"{name}slow", 1.0, 2345.6, attempt=2),
+        [*pair(f"{name}part", declared=declared),
+         make_member(S390X, group=f"{name}part", declared=declared, outcome="xfailed")],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [80, 60, 132])
+@pytest.mark.parametrize("verbosity", [0, -1])
+def test_no_line_is_wider_than_the_terminal(width: int, verbosity: int) -> None:
+    layout = Layout(width=width, verbosity=verbosity)
+    lines = summarize(*make_one_of_each(), parity="report", layout=layout)
+    assert [line for line in lines if len(line) > width] == []
+    assert any("..." in line for line in lines)
+
+
+def test_reasons_are_wrapped_and_not_cut() -> None:
+    group = half("a", "skipped", reason="word " * 30)
+    lines = summarize(group, layout=Layout(width=80))
+    start = lines.index("not compared:") + 1
+    assert " ".join(line.strip() for line in lines[start:-2]).count("word") == 30
+
+
+def test_names_are_whole_when_verbose() -> None:
+    groups = make_one_of_each()
+    lines = summarize(*groups, layout=Layout(width=80, verbosity=1))
+    assert find_line(lines, f"  {groups[4][0].group}  linux/arm64  2,345.6 s, x 2,346")
+
+
+def test_lists_have_no_bound_when_verbose() -> None:
+    groups = [half(f"g{n}", "skipped", reason=f"why {n}") for n in range(30)]
+    lines = summarize(*groups, layout=Layout(verbosity=1))
+    assert "  g29: linux/arm64 was skipped: why 29" in lines
+
+
+def test_quiet_keeps_what_is_grave() -> None:
+    lines = summarize(*make_one_of_each(), layout=Layout(verbosity=-1))
+    assert [line for line in lines if line.endswith(":")] == [
+        "failed on some platforms:",
+        "not compared:",
+        "compared without:",
+    ]
+    assert lines[-1].startswith("linux/s390x")
+
+
+@pytest.mark.parametrize(
+    ("width", "name"), [(9, "test_abcd"), (8, "tes...cd"), (7, "te...cd"), (4, "t...")]
+)
+def test_names_are_cut_in_their_middle(width: int, name: str) -> None:
+    assert shorten("test_abcd", width) == name
+
+
+def test_an_emulator_can_have_any_name() -> None:
+    execution = replace(QEMU, version="\x1b[31m" + "9" * 200)
+    group = [make_member(AMD64), make_member(ARM64, execution=execution)]
+    assert len(summarize(group)[-1]) < 80
+    assert "\x1b" not in summarize(group)[-1]

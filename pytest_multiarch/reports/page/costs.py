@@ -10,11 +10,11 @@ from pytest_multiarch.core.merging import name_runs
 from pytest_multiarch.reports.page.chart import Chart, Ratio, draw_ratios
 from pytest_multiarch.reports.page.gaps import TestLink
 from pytest_multiarch.reports.page.text import make_anchor, name_seconds, show
+from pytest_multiarch.reports.speed import Pair, list_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.merging import Judgement
 
 _MOST_SLOW = 10
@@ -42,28 +42,10 @@ class Costs:
     unlike: tuple[TestLink, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """One test on two platforms, or on one in two ways."""
-
-    base: Member
-    other: Member
-
-    @property
-    def ratio(self) -> float:
-        return self.other.inside_s / self.base.inside_s
-
-    @property
-    def times(self) -> str:
-        return f"{name_seconds(self.other.inside_s)} against {name_seconds(self.base.inside_s)}"
-
-
 def view_costs(judgement: Judgement) -> Costs:
     """Compare times where a test ran to its end on both sides."""
-    pairs = list(_list_pairs(judgement))
-    twins = [
-        _Pair(each.native, each.emulated) for each in judgement.twins if each.ratio is not None
-    ]
+    pairs = list(list_pairs(judgement.verdicts))
+    twins = [Pair(each.native, each.emulated) for each in judgement.twins if each.ratio is not None]
     slowest = sorted(
         (each for each in pairs if each.other.is_emulated), key=lambda each: -each.other.inside_s
     )[:_MOST_SLOW]
@@ -87,17 +69,9 @@ def view_costs(judgement: Judgement) -> Costs:
     return Costs(tuple(charts), tuple(links)[:_MOST_UNLIKE])
 
 
-def _list_pairs(judgement: Judgement) -> Iterator[_Pair]:
-    for verdict in judgement.verdicts:
-        for other in verdict.compared[1:]:
-            base = verdict.compared[0]
-            if base.inside_s > 0 and other.inside_s > 0:
-                yield _Pair(base, other)
-
-
-def _sum_pairs(pairs: Iterable[_Pair], *, is_way_told: bool = False) -> Iterator[Ratio]:
+def _sum_pairs(pairs: Iterable[Pair], *, is_way_told: bool = False) -> Iterator[Ratio]:
     """Divide sums over the same tests, one ratio for each platform and way of executing it."""
-    sums: dict[tuple[str, str, str], list[_Pair]] = defaultdict(list)
+    sums: dict[tuple[str, str, str], list[Pair]] = defaultdict(list)
     for each in pairs:
         base = str(each.base.execution) if is_way_told else str(each.base.platform)
         sums[str(each.other.platform), str(each.other.execution or ""), base].append(each)
@@ -111,13 +85,14 @@ def _sum_pairs(pairs: Iterable[_Pair], *, is_way_told: bool = False) -> Iterator
         yield Ratio(f"{platform} ({show(way, 60)})", theirs / ours, detail=detail)
 
 
-def _list_ratios(pairs: Iterable[_Pair]) -> Iterator[Ratio]:
+def _list_ratios(pairs: Iterable[Pair]) -> Iterator[Ratio]:
     for each in pairs:
         name = each.other.group.rpartition("::")[2]
-        yield Ratio(f"{show(name, 80)} on {each.other.platform}", each.ratio, detail=each.times)
+        times = f"{name_seconds(each.other.inside_s)} against {name_seconds(each.base.inside_s)}"
+        yield Ratio(f"{show(name, 80)} on {each.other.platform}", each.ratio, detail=times)
 
 
-def _tell_machines(judgement: Judgement, pairs: Iterable[_Pair]) -> tuple[str, ...]:
+def _tell_machines(judgement: Judgement, pairs: Iterable[Pair]) -> tuple[str, ...]:
     """Say so where times of different runs are divided: the ratio is the machines' too."""
     apart = {(each.base.run, each.other.run) for each in pairs if each.base.run != each.other.run}
     if not apart:

@@ -1,0 +1,124 @@
+"""Failures at the lines of the tests: annotations of GitHub, code quality findings of GitLab."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_multiarch.reports.account import describe_result
+from pytest_multiarch.reports.diff import clean, cut
+from pytest_multiarch.reports.divergence import make_headline
+from pytest_multiarch.reports.job_log import escape_message, escape_property
+from pytest_multiarch.reports.wording import describe_failure, explain_not_compared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_multiarch.core.member import Member
+    from pytest_multiarch.core.merging import Judgement
+    from pytest_multiarch.core.record import Run
+
+_MOST_ANNOTATIONS = 10
+"""GitHub shows as many of one kind for a step, and drops the others without a word."""
+_WIDTH = 500
+_TITLE_WIDTH = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that fails a run, and the test that it is about; all of it is safe to show.
+
+    `path` starts at the root of the repository; `line` is 1 where it is not known. `fingerprint` is
+    the same in every run that finds the same, and another for each finding of one.
+    """
+
+    path: str
+    line: int
+    kind: str
+    name: str
+    text: str
+    fingerprint: str
+
+
+def list_findings(judgement: Judgement) -> Iterator[Finding]:
+    """List what fails: divergences first, then tests that failed, then what was not compared.
+
+    A test that failed on several platforms at once, or in several runs, is one finding.
+    """
+    runs = {run.id: run for run in judgement.record.runs}
+    for verdict in judgement.diverged:
+        text = make_headline(verdict)
+        yield _find(verdict.members[0], runs, "DIVERGED", verdict.group, text)
+    failed: dict[str, Member] = {}
+    for member in judgement.failed:
+        failed.setdefault(member.node_id, member)
+    for member in failed.values():
+        yield _find(member, runs, "FAILED", member.node_id, describe_failure(member))
+    for verdict in judgement.uncompared:
+        text = explain_not_compared(verdict)
+        yield _find(verdict.members[0], runs, "UNCOMPARED", verdict.group, text)
+
+
+def _find(member: Member, runs: dict[str, Run], kind: str, name: str, text: str) -> Finding:
+    run = runs.get(member.run)
+    path = (run.root if run is not None else "") + member.node_id.partition("::")[0]
+    return Finding(
+        path=_show(path),
+        line=max(member.line, 1),
+        kind=kind,
+        name=_show(name),
+        text=_show(text),
+        fingerprint=hashlib.sha256(f"{kind} {name}".encode("utf-8", "surrogatepass")).hexdigest(),
+    )
+
+
+def _show(text: str) -> str:
+    return cut(clean(text[: 2 * _WIDTH]), _WIDTH)
+
+
+def render_github_annotations(
+    judgement: Judgement, *, is_whole: bool = False, fails_divergences: bool = True
+) -> Iterator[str]:
+    """Give workflow commands that put each failure at its test, as many as GitHub shows.
+
+    `is_whole`: no other job has what is missing, so that is a failure too. `fails_divergences`:
+    else they are warnings.
+    """
+    found = list(list_findings(judgement))
+    levels = {} if fails_divergences else {"DIVERGED": "warning"}
+    lines = [_annotate(each, levels.get(each.kind, "error")) for each in found]
+    if is_whole and not judgement.is_complete:
+        lines.append(f"::error title=INCOMPLETE::{escape_message(describe_result(judgement))}")
+    if len(lines) <= _MOST_ANNOTATIONS:
+        yield from lines
+        return
+    yield from lines[: _MOST_ANNOTATIONS - 1]
+    yield f"::error::and {len(lines) - _MOST_ANNOTATIONS + 1} more, which the log has"
+
+
+def _annotate(finding: Finding, level: str) -> str:
+    where = f"file={escape_property(finding.path)},line={finding.line}"
+    title = escape_property(cut(f"{finding.kind} {finding.name}", _TITLE_WIDTH))
+    return f"::{level} {where},title={title}::{escape_message(finding.text)}"
+
+
+def render_code_quality(judgement: Judgement) -> str:
+    """Give GitLab's code quality report: a JSON list of findings.
+
+    https://docs.gitlab.com/ci/testing/code_quality/
+    """
+    return json.dumps(
+        [
+            {
+                "description": f"{each.kind} {each.name}: {each.text}",
+                "check_name": f"pytest-multiarch {each.kind.lower()}",
+                "fingerprint": each.fingerprint,
+                "severity": "minor" if each.kind == "UNCOMPARED" else "major",
+                "location": {"path": each.path, "lines": {"begin": each.line}},
+            }
+            for each in list_findings(judgement)
+        ],
+        indent=2,
+    )
