@@ -4,41 +4,53 @@
     scripts/doc_examples.py            write them
     scripts/doc_examples.py --check    exit with 1 if one is not what the program prints
 
-An example is a console block after the line `<!-- example -->`. Its commands, `$ pytest-multiarch
-...`, are run in docs/example, where two jobs that ran examples/ left their records.
+An example is a console block after the line `<!-- example -->` or `<!-- example FOLDER -->`. Its
+commands, `$ pytest-multiarch ...`, also with a pipe, are run in that folder of docs/example; its
+README.md says what is there.
 """
 
 from __future__ import annotations
 
+import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "example"
-EXAMPLE = re.compile(r"(?<=<!-- example -->\n```console\n)(.*?)(?=^```$)", re.MULTILINE | re.DOTALL)
+EXAMPLE = re.compile(
+    r"^(<!-- example ?(\w*) -->\n```console\n)(.*?)(?=^```$)", re.MULTILINE | re.DOTALL
+)
 MAIN = "from pytest_multiarch.cli.main import main; raise SystemExit(main())"
+PROGRAM = "pytest-multiarch"
+SHELL = f'{PROGRAM}() {{ "$PYTHON" -c "$MAIN" "$@"; }}; '
 
 
-def render_example(block: str) -> str:
+def render_example(found: re.Match[str]) -> str:
     """Run the commands of a block, and give it with what they print."""
+    start, folder, block = found.groups()
     lines = []
     for line in block.splitlines():
         if line.startswith("$ "):
-            lines += [line, *run_command(line.removeprefix("$ "))]
-    return "\n".join(lines) + "\n"
+            lines += [line, *run_command(line.removeprefix("$ "), FOLDER / folder)]
+    return start + "\n".join(lines) + "\n"
 
 
-def run_command(command: str) -> list[str]:
-    """Give what a command of the program prints, whatever its exit status."""
-    program, *words = shlex.split(command)
-    if program != "pytest-multiarch":
-        raise SystemExit(f"an example can run pytest-multiarch only, not {program}")
+def run_command(command: str, folder: Path) -> list[str]:
+    """Give what a command of the program prints in a folder, whatever its exit status."""
+    if not command.startswith(f"{PROGRAM} "):
+        raise SystemExit(f"an example runs {PROGRAM}, not {command}")
+    environ = {
+        "PYTHON": sys.executable,
+        "MAIN": MAIN,
+        "PYTEST_ADDOPTS": "-p no:cacheprovider",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     done = subprocess.run(
-        [sys.executable, "-c", MAIN, *words],
-        cwd=FOLDER,
+        ["bash", "-c", SHELL + command],
+        cwd=folder,
+        env={**os.environ, **environ},
         capture_output=True,
         text=True,
         check=False,
@@ -51,7 +63,7 @@ def main() -> int:
     stale = []
     for page in sorted((ROOT / "docs").glob("*.md")):
         text = page.read_text(encoding="utf-8")
-        rendered = EXAMPLE.sub(lambda found: render_example(found[0]), text)
+        rendered = EXAMPLE.sub(render_example, text)
         if rendered != text and "--check" in sys.argv[1:]:
             stale.append(page.relative_to(ROOT))
         elif rendered != text:

@@ -222,13 +222,14 @@ class FakeEngine:
         if not self.facts.has_containerd_store:
             first = variants[0]
             config = replace(first.image_config, digest=first.config_digest)
-            local = LocalImage(id=first.config_digest, config=config)
+            local = LocalImage(id=first.config_digest, config=config, unpacked_size=3_000_000)
             variants = variants[:1]
         else:
             entries = tuple(IndexEntry(platform=e.platform, digest=e.digest) for e in variants)
             index = ImageIndex(digest=make_digest(f"index {name}"), entries=entries)
             there = tuple(e.platform for e in variants if e.platform not in set(missing))
-            local = LocalImage(id=index.digest, index=index, available=there)
+            sizes = {each.digest: 1_000_000 + number for number, each in enumerate(variants)}
+            local = LocalImage(id=index.digest, index=index, available=there, sizes=sizes)
         for each in (name, local.id):
             self.local[each] = local
             for variant in variants:

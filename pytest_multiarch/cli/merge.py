@@ -103,8 +103,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Merge, judge, write what is asked for, and print; unusable records are a RecordError."""
-    _refuse_same_files([arguments.record, *(getattr(arguments, name) for name in RENDERERS)])
+    refuse_files(arguments, merged=arguments.record)
     paths = find_records(arguments.records)
+    refuse_files(arguments, read=paths)
     record = merge_records(read_record(path) for path in paths)
     _refuse_mismatches(record, arguments.ignore_mismatch)
     judgement = judge_record(record, is_strict=arguments.strict)
@@ -119,11 +120,21 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if judgement.is_complete else _EXIT_INCOMPLETE
 
 
-def _refuse_same_files(paths: Iterable[Path | None]) -> None:
-    given = [each.absolute() for each in paths if each is not None]
-    for path in given:
-        if given.count(path) > 1:
+def refuse_files(
+    arguments: argparse.Namespace, *, merged: Path | None = None, read: Iterable[Path] = ()
+) -> None:
+    """Refuse to write a file twice, or a report over a record that is read."""
+    reports = (getattr(arguments, name) for name in RENDERERS)
+    written = [each.absolute() for each in (merged, *reports) if each is not None]
+    records = {each.absolute() for each in read}
+    for path in written:
+        if written.count(path) > 1:
             raise UsageError(f"{path} is to be written twice", cure="give each a file of its own")
+        if path in records:
+            raise UsageError(
+                f"{path} is a record, and a report is to be written over it",
+                cure="give the report a file of its own",
+            )
 
 
 def _refuse_mismatches(record: Record, ignored: Collection[str]) -> None:

@@ -8,7 +8,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.cli.merge import RENDERERS, add_report_arguments, print_lines
+from pytest_multiarch.cli.merge import (
+    RENDERERS,
+    add_report_arguments,
+    print_lines,
+    refuse_files,
+)
 from pytest_multiarch.core.errors import RecordError, UsageError
 from pytest_multiarch.core.merging import judge_record, merge_records
 from pytest_multiarch.files.record_file import read_record, read_schema, replace_file
@@ -57,10 +62,11 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.record is None:
         raise UsageError("no record is given", cure="pytest-multiarch report RECORD")
+    refuse_files(arguments, read=(arguments.record,))
     judgement = judge_record(merge_records([read_record(arguments.record)]))
     is_written = _write_files(judgement, arguments)
     if arguments.check is not None:
-        return _check_readme(render_supported(judgement), arguments.check)
+        return _check_readme(render_supported(judgement), arguments.check, arguments.record)
     if arguments.supported:
         print_lines(render_supported(judgement).splitlines())
     elif not is_written:
@@ -81,17 +87,19 @@ def _write_files(judgement: Judgement, arguments: argparse.Namespace) -> bool:
     return bool(rendered)
 
 
-def _check_readme(expected: str, path: Path) -> int:
+def _check_readme(expected: str, path: Path, record: Path) -> int:
     """Compare the section with the one that is committed."""
     try:
         found = find_section(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise RecordError(f"{path}: {error}", cure="give the README as --check FILE") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise RecordError(f"{path}: {why}", cure="give the README as --check FILE") from None
     if found == expected:
         print(f"{path}: {HEADING.removeprefix('## ')!r} is as tested")
         return 0
     why = "has no section" if found is None else "is stale:"
     print(f"{path} {why} {HEADING.removeprefix('## ')!r}", file=sys.stderr)
+    print(f"pytest-multiarch report {record} --supported prints it as tested", file=sys.stderr)
     committed = (found or "").splitlines()
     print_lines(
         difflib.unified_diff(committed, expected.splitlines(), str(path), "as tested", lineterm="")

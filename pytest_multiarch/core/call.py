@@ -101,7 +101,23 @@ class CallSummary:
         if self.entrypoint is not None:
             words += ["--entrypoint", self.entrypoint[0] if self.entrypoint else ""]
             argv = (*self.entrypoint[1:], *argv)
-        return shlex.join([*words, image, *argv])
+        return " ".join(map(_quote, [*words, image, *argv]))
+
+
+def _quote(word: str) -> str:
+    """Quote a word for a shell; one with control characters as bash, zsh and ash read it."""
+    if word.isprintable():
+        return shlex.quote(word)
+    special = {"\n": "\\n", "\t": "\\t", "'": "\\'", "\\": "\\\\"}
+    return f"$'{''.join(special.get(each) or _spell(each) for each in word)}'"
+
+
+def _spell(character: str) -> str:
+    if character.isprintable():
+        return character
+    is_byte = "\udc80" <= character <= "\udcff"
+    data = character.encode("utf-8", "surrogateescape" if is_byte else "surrogatepass")
+    return "".join(f"\\x{byte:02x}" for byte in data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

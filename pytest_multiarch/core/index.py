@@ -101,6 +101,12 @@ def parse_index(document: Mapping[str, Any], *, digest: str) -> ImageIndex:
     return ImageIndex(digest=digest, entries=entries)
 
 
+def measure_variant(manifest: Mapping[str, Any], *, manifest_size: int) -> int:
+    """Give the bytes that a variant takes in a registry: its manifest, config and layers."""
+    parts = (manifest["config"], *(manifest.get("layers") or ()))
+    return manifest_size + sum(int(each.get("size", 0)) for each in parts)
+
+
 def is_attestation(entry: Mapping[str, Any]) -> bool:
     """Tell BuildKit's attestation entries, which no platform can run, from variants."""
     platform = entry.get("platform") or {}

@@ -53,7 +53,8 @@ class VariantIdentity:
     """Which image a member ran.
 
     `index` is the digest of the index that it was found by, empty where there was none; `size` is
-    in bytes, compressed, as a registry has it, 0 where none told.
+    in bytes, compressed, as a registry has it, 0 where nobody told; then `unpacked_size` may be
+    known, in bytes too.
     """
 
     reference: str
@@ -63,6 +64,7 @@ class VariantIdentity:
     pin: str
     index: str = ""
     size: int = 0
+    unpacked_size: int = 0
 
     def to_mapping(self) -> dict[str, Any]:
         """Give the JSON form."""

@@ -159,11 +159,15 @@ class Twins:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignFailure:
-    """A failed test that does not run on platforms; `outcome` is `failed` or `error`."""
+    """A failed test that does not run on platforms; `outcome` is `failed` or `error`.
+
+    `line` is where it stands in its file, 0 if that is not known.
+    """
 
     run: Run
     outcome: str
     reason: str
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -278,7 +278,7 @@ def normalize_text(
     stderr of emulated programs, into which QEMU writes too. Takes time linear in the text, but
     for patterns of the user's own.
     """
-    text = _CONTROL.sub("", text) if "\x1b" in text else text
+    text = remove_controls(text)
     text = _CRLF.sub("\n", text) if "\r\n" in text else text
     emulator_lines = 0
     if strips_emulator:
@@ -317,6 +317,11 @@ def _strip_lines(text: str) -> str:
     *lines, last = text.split("\n")
     # What stood before a carriage return may leave it at the end of its line.
     return "\n".join((*(line.rstrip(" \t\r") for line in lines), last.rstrip(" \t")))
+
+
+def remove_controls(text: str) -> str:
+    """Remove colours, movements of the cursor, and what else a terminal takes for a command."""
+    return _CONTROL.sub("", text) if "\x1b" in text else text
 
 
 def hide_values(text: str, values: Mapping[str, str]) -> str:

@@ -54,7 +54,9 @@ class LocalImage:
     `index` is what the containerd store keeps, with the platforms whose content is there in
     `available`. The classic store keeps one variant: `index` is None and `config` says which.
     `id` can be given to `create_container` and, unlike the name, does not move.
-    `repo_digests`: `name@sha256:...` of what was pulled; empty if it was built locally.
+    `repo_digests`: `name@sha256:...` of what was pulled; empty if it was built locally. `sizes` are
+    in bytes, compressed, by the digest of a variant's manifest; the classic store keeps layers
+    unpacked, and knows the `unpacked_size` only.
     """
 
     id: str
@@ -62,15 +64,20 @@ class LocalImage:
     index: ImageIndex | None = None
     available: tuple[Platform, ...] = ()
     config: ImageConfig | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    unpacked_size: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The manifest of one variant, as far as running needs it; sizes in bytes, compressed."""
+    """The manifest of one variant, as far as running needs it.
+
+    `size` is what all of the variant takes in the registry, in bytes, compressed.
+    """
 
     digest: str
     config_digest: str
-    layers_size: int = 0
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

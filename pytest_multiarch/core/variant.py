@@ -21,8 +21,8 @@ class ResolvedVariant:
     is comparable between image stores; it is empty where only an export of a whole image that was
     built locally would tell it. `create_image` and
     `create_platform` make an engine create from exactly this variant. `index` is what it was
-    found by, None where the name stood for a single image. `size` is that of its layers as a
-    registry has them, in bytes, compressed; 0 where no registry told.
+    found by, None where the name stood for a single image. `size` is what the variant takes in a
+    registry, in bytes, compressed; where nobody told it is 0, and `unpacked_size` may be known.
     """
 
     reference: ImageReference
@@ -35,6 +35,7 @@ class ResolvedVariant:
     create_platform: Platform | None
     index: ImageIndex | None = None
     size: int = 0
+    unpacked_size: int = 0
 
     @property
     def pin(self) -> str:

@@ -14,6 +14,7 @@ from pytest_multiarch.core.index import (
     ImageIndex,
     IndexEntry,
     is_attestation,
+    measure_variant,
     parse_image_config,
     parse_index,
 )
@@ -31,7 +32,7 @@ from pytest_multiarch.engine.messages import explain_denied, explain_pull_failur
 from pytest_multiarch.engine.sessions import IMAGE_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import urllib3
 
@@ -77,17 +78,26 @@ class ImageStore:
         image_id = str(document["Id"])
         if not self._has_containerd_store:
             config = parse_image_config(document, digest=image_id)
-            return LocalImage(id=image_id, repo_digests=digests, config=config)
+            return LocalImage(
+                id=image_id,
+                repo_digests=digests,
+                config=config,
+                unpacked_size=int(document.get("Size") or 0),
+            )
         if has_manifests and document.get("Manifests"):
             index, available = _read_manifests(document)
+            sizes = _read_sizes(document)
         else:
             try:
                 index, available = self._read_exported_index(image_id)
+                sizes = dict(self._measure_exported(index))
             except EngineRefusedError:
                 # Docker 26 cannot export what was pulled without the node's own platform; where
                 # it came from then tells what it is.
                 return LocalImage(id=image_id, repo_digests=digests)
-        return LocalImage(id=image_id, repo_digests=digests, index=index, available=available)
+        return LocalImage(
+            id=image_id, repo_digests=digests, index=index, available=available, sizes=sizes
+        )
 
     def _inspect(
         self, reference: str, params: Mapping[str, str] | None
@@ -171,6 +181,12 @@ class ImageStore:
         )
         index = ImageIndex(digest=image_id, entries=(entry,), is_single=True)
         return index, index.platforms
+
+    def _measure_exported(self, index: ImageIndex) -> Iterator[tuple[str, int]]:
+        for entry in index.entries:
+            data = self._documents.get(entry.digest)
+            if data is not None:
+                yield entry.digest, measure_variant(json.loads(data), manifest_size=len(data))
 
     def _read_document(self, digest: str) -> dict[str, Any]:
         if digest not in self._documents:
@@ -336,6 +352,15 @@ def _read_manifests(document: Mapping[str, Any]) -> tuple[ImageIndex, tuple[Plat
         if each.get("Available")
     )
     return index, available
+
+
+def _read_sizes(document: Mapping[str, Any]) -> dict[str, int]:
+    """Give the size of each variant whose content is there: its manifest, config and layers."""
+    return {
+        _read_manifest_summary(each).digest: int((each.get("Size") or {}).get("Content") or 0)
+        for each in document["Manifests"]
+        if each.get("Available")
+    }
 
 
 def _read_manifest_summary(summary: Mapping[str, Any]) -> IndexEntry:

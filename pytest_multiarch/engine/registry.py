@@ -20,6 +20,7 @@ from pytest_multiarch.core.index import (
     ImageConfig,
     ImageIndex,
     IndexEntry,
+    measure_variant,
     parse_image_config,
     parse_index,
 )
@@ -64,7 +65,7 @@ class RegistryClient:
         document = _parse(data, reference)
         if media_type in INDEX_MEDIA_TYPES or "manifests" in document:
             return parse_index(document, digest=digest)
-        manifest = _parse_manifest(document, digest, reference)
+        manifest = _parse_manifest(document, digest, reference, size=len(data))
         config = self.read_config(reference, manifest)
         entry = IndexEntry(
             platform=config.platform, digest=digest, media_type=media_type, size=len(data)
@@ -74,7 +75,7 @@ class RegistryClient:
     def read_manifest(self, reference: ImageReference, digest: str) -> Manifest:
         """Read one variant's manifest by its digest."""
         data, _ = self._fetch(reference, "manifests", digest)
-        return _parse_manifest(_parse(data, reference), digest, reference)
+        return _parse_manifest(_parse(data, reference), digest, reference, size=len(data))
 
     def read_config(self, reference: ImageReference, manifest: Manifest) -> ImageConfig:
         """Read one variant's config."""
@@ -163,7 +164,7 @@ def _parse(data: bytes, reference: ImageReference) -> dict[str, Any]:
 
 
 def _parse_manifest(
-    document: Mapping[str, Any], digest: str, reference: ImageReference
+    document: Mapping[str, Any], digest: str, reference: ImageReference, *, size: int
 ) -> Manifest:
     if document.get("schemaVersion") == 1:
         raise ImageError(
@@ -175,7 +176,7 @@ def _parse_manifest(
         return Manifest(
             digest=digest,
             config_digest=str(document["config"]["digest"]),
-            layers_size=sum(int(layer.get("size", 0)) for layer in document.get("layers") or ()),
+            size=measure_variant(document, manifest_size=size),
         )
     except (KeyError, TypeError, AttributeError):
         raise ImageError(f"{digest} of {reference} is not the manifest of an image") from None

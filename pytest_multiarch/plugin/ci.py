@@ -12,7 +12,6 @@ import pytest
 
 from pytest_multiarch.plugin.options import find_service
 from pytest_multiarch.plugin.reports import ATTRIBUTE
-from pytest_multiarch.reports.job_log import JobLog
 
 if TYPE_CHECKING:
     from pytest_multiarch.core.merging import Judgement
@@ -20,12 +19,15 @@ if TYPE_CHECKING:
     from pytest_multiarch.plugin.merging import Merging
     from pytest_multiarch.plugin.recording import Recording
     from pytest_multiarch.plugin.state import PluginState
+    from pytest_multiarch.reports.job_log import JobLog
 
 _SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def open_log(config: pytest.Config) -> JobLog:
     """Give the log that the terminal is."""
+    from pytest_multiarch.reports.job_log import JobLog
+
     return JobLog(find_service(config), time.time())
 
 
@@ -48,7 +50,7 @@ class GithubJob:
         self._judge = judge
         self._source = source
         self._is_waiting = source is None
-        self._early: list[pytest.TestReport] = []
+        self._early: list[pytest.TestReport | pytest.CollectReport] = []
         self._lines: list[str] = []
 
     @pytest.hookimpl(tryfirst=True)
@@ -65,12 +67,20 @@ class GithubJob:
         elif report.failed:
             self._early.append(report)
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Keep what cannot be collected for the record, should there be one."""
+        if self._is_waiting and report.failed:
+            self._early.append(report)
+
     def _start_recording(self) -> None:
         from pytest_multiarch.plugin.recording import start_recording
 
         recording = self._source = start_recording(self._state, self._config)
         for report in self._early:
-            recording.pytest_runtest_logreport(report)
+            if isinstance(report, pytest.CollectReport):
+                recording.pytest_collectreport(report)
+            else:
+                recording.pytest_runtest_logreport(report)
         self._config.pluginmanager.register(recording, "multiarch-recording")
         self._judge.record_in(recording)
 

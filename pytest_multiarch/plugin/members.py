@@ -106,6 +106,7 @@ def _describe_variant(variant: Variant) -> dict[str, Any]:
         pin=variant.resolved.pin,
         index=variant.resolved.index.digest if variant.resolved.index else "",
         size=variant.resolved.size,
+        unpacked_size=variant.resolved.unpacked_size,
     )
     return {
         "node": variant.node.name,

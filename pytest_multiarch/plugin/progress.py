@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, TextIO
 
 from pytest_multiarch.core.ports import TellBytes, ignore_bytes
+from pytest_multiarch.reports.wording import shorten
 
 if TYPE_CHECKING:
     import pytest
@@ -19,6 +20,7 @@ _PATIENCE_S = 1.0
 """Nothing is shown of what is done sooner."""
 _LIVE_EVERY_S = 0.2
 _PLAIN_EVERY_S = 10.0
+_LEAST_TASK = 12
 
 
 def show_nothing(task: str) -> AbstractContextManager[TellBytes]:
@@ -47,30 +49,33 @@ def make_progress(config: pytest.Config) -> ShowProgress:
         reporter.ensure_newline()
         return reporter._tw._file  # type: ignore[no-any-return]  # noqa: SLF001 (the terminal itself)
 
-    is_live = reporter is not None and reporter.isatty
-    return Progress(uncapture, start_line, is_live=is_live).show
+    width = reporter._tw.fullwidth if reporter is not None and reporter.isatty else 0  # noqa: SLF001
+    return Progress(uncapture, start_line, live_width=width).show
 
 
 class Progress:
-    """Shows tasks: one line that is written again and again, or a plain one now and then."""
+    """Shows tasks: one line that is written again and again, or a plain one now and then.
+
+    `live_width` is that of the terminal in columns, 0 where there is none.
+    """
 
     def __init__(
         self,
         uncapture: Callable[[], AbstractContextManager[None]],
         start_line: Callable[[], TextIO],
         *,
-        is_live: bool,
+        live_width: int,
     ) -> None:
         self._uncapture = uncapture
         self._start_line = start_line
-        self._is_live = is_live
+        self._live_width = live_width
         self._lock = threading.Lock()
 
     @contextmanager
     def show(self, task: str) -> Iterator[TellBytes]:
         """Show a task until it is done."""
         begun = last = time.monotonic()
-        every_s = _LIVE_EVERY_S if self._is_live else _PLAIN_EVERY_S
+        every_s = _LIVE_EVERY_S if self._live_width else _PLAIN_EVERY_S
         is_shown = False
 
         def tell(done: int, total: int) -> None:
@@ -79,19 +84,21 @@ class Progress:
             if now - begun < _PATIENCE_S or (is_shown and now - last < every_s):
                 return
             last, is_shown = now, True
-            self._write(f"{task}: {describe_bytes(done, total)}", is_last=False)
+            self._write(task, describe_bytes(done, total), is_last=False)
 
         yield tell
         if is_shown:
-            self._write(f"{task}: {time.monotonic() - begun:.0f} s", is_last=True)
+            self._write(task, f"{time.monotonic() - begun:.0f} s", is_last=True)
 
-    def _write(self, text: str, *, is_last: bool) -> None:
+    def _write(self, task: str, state: str, *, is_last: bool) -> None:
         with self._lock, self._uncapture():
             file = self._start_line()
-            if self._is_live:
-                file.write(f"\r\x1b[K{text}" + ("\n" if is_last else ""))
+            if self._live_width:
+                # A line that wraps cannot be written again.
+                room = max(self._live_width - len(state) - 3, _LEAST_TASK)
+                file.write(f"\r\x1b[K{shorten(task, room)}: {state}" + ("\n" if is_last else ""))
             else:
-                file.write(f"{text}\n")
+                file.write(f"{task}: {state}\n")
             file.flush()
 
 

@@ -74,7 +74,7 @@ class Recording:
         self._collected: list[dict[str, Any]] = []
         self._recorded: set[tuple[str, Platform]] = set()
         self._members: set[str] = set()
-        self._failures: dict[str, dict[str, str]] = {}
+        self._failures: dict[str, dict[str, Any]] = {}
         self._verdicts: Callable[[], Iterable[Verdict]] = tuple
         self._crashes: Mapping[str, pytest.TestReport] = {}
         self._judgement: Judgement | None = None
@@ -109,8 +109,9 @@ class Recording:
         """Take down what fails; that of members is known from them."""
         if report.failed and not hasattr(report, VERDICT_ATTRIBUTE):
             outcome = "failed" if report.when == "call" else "error"
+            line = (report.location[1] or 0) + 1
             self._failures.setdefault(
-                report.nodeid, {"outcome": outcome, "reason": read_reason(report)}
+                report.nodeid, {"outcome": outcome, "reason": read_reason(report), "line": line}
             )
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -120,7 +121,7 @@ class Recording:
                 report.nodeid, {"outcome": "error", "reason": read_reason(report)}
             )
 
-    def _list_foreign_failures(self) -> dict[str, dict[str, str]]:
+    def _list_foreign_failures(self) -> dict[str, dict[str, Any]]:
         foreign = (pair for pair in self._failures.items() if pair[0] not in self._members)
         return dict(itertools.islice(foreign, _MOST_FAILURES))
 

@@ -22,6 +22,7 @@ from pytest_multiarch.plugin.members import (
     describe_spread,
     make_members,
 )
+from pytest_multiarch.plugin.options import find_service
 from pytest_multiarch.plugin.reports import (
     ATTRIBUTE,
     DIVERGED,
@@ -34,6 +35,7 @@ from pytest_multiarch.plugin.reports import (
     read_reason,
 )
 from pytest_multiarch.plugin.state import MEMBERSHIP, SPREAD, STATE, TRACE, PluginState
+from pytest_multiarch.reports.job_log import JobLog
 from pytest_multiarch.run.calls import name_values
 from pytest_multiarch.run.variant import Variant
 
@@ -275,7 +277,7 @@ class Tracker:
         if isinstance(error, (DivergedError, UncomparedError)) and report.failed:
             setattr(report, VERDICT_ATTRIBUTE, error.word)
         if report.failed and report.when in ("setup", "call"):
-            _attach_logs(report, trace.containers)
+            _attach_logs(report, trace, find_service(item.config))
         if report.when == "teardown" and trace.variants:
             report.user_properties += _list_properties(trace)
         return report
@@ -337,8 +339,9 @@ def _list_properties(trace: Trace) -> list[tuple[str, object]]:
     ]
 
 
-def _attach_logs(report: pytest.TestReport, containers: list[Container]) -> None:
-    for container in containers:
+def _attach_logs(report: pytest.TestReport, trace: Trace, service: str) -> None:
+    log = JobLog(service)
+    for container in trace.containers:
         where = f"on {container.platform} ({container.execution})"
         try:
             logs = container.logs(tail=_LOG_LINES)
@@ -347,7 +350,8 @@ def _attach_logs(report: pytest.TestReport, containers: list[Container]) -> None
             continue
         for name, text in (("stdout", logs.stdout), ("stderr", logs.stderr)):
             if text.strip():
-                report.sections.append((f"container {name} {where}", text[-_LOG_CHARACTERS:]))
+                shown = log.quote(hide_values(text[-_LOG_CHARACTERS:], trace.secrets))
+                report.sections.append((f"container {name} {where}", shown))
 
 
 def trim_traceback(error: MultiarchError) -> None:

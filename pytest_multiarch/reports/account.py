@@ -14,6 +14,7 @@ from pytest_multiarch.reports.wording import (
     count,
     count_verdicts,
     describe_failure,
+    describe_foreign_failure,
     explain_not_compared,
     name_platforms,
 )
@@ -80,15 +81,11 @@ def list_failed(judgement: Judgement) -> Section:
         for (node_id, run), members in by_test.items()
     ]
     lines += [
-        f"{clean(node_id)} {each.outcome}: {cut(clean(_read_first_line(each.reason)), 200)} "
+        f"{clean(node_id)} {describe_foreign_failure(each)} "
         f"(not on platforms; run: {clean(names[each.run.id])})"
         for node_id, each in judgement.foreign_failures.items()
     ]
     return Section("failed", tuple(lines))
-
-
-def _read_first_line(text: str) -> str:
-    return text.partition("\n")[0]
 
 
 def _name_others(members: list[Member]) -> str:

@@ -11,7 +11,11 @@ from pytest_multiarch.reports.account import describe_result
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.divergence import make_headline
 from pytest_multiarch.reports.job_log import escape_message, escape_property
-from pytest_multiarch.reports.wording import describe_failure, explain_not_compared
+from pytest_multiarch.reports.wording import (
+    describe_failure,
+    describe_foreign_failure,
+    explain_not_compared,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,28 +49,38 @@ class Finding:
 def list_findings(judgement: Judgement) -> Iterator[Finding]:
     """List what fails: divergences first, then tests that failed, then what was not compared.
 
-    A test that failed on several platforms at once, or in several runs, is one finding.
+    A test that failed on several platforms at once, or in several runs, is one finding. Tests that
+    do not run on platforms are among those that failed.
     """
     runs = {run.id: run for run in judgement.record.runs}
     for verdict in judgement.diverged:
         text = make_headline(verdict)
-        yield _find(verdict.members[0], runs, "DIVERGED", verdict.group, text)
+        yield _find_member(verdict.members[0], runs, "DIVERGED", verdict.group, text)
     failed: dict[str, Member] = {}
     for member in judgement.failed:
         failed.setdefault(member.node_id, member)
     for member in failed.values():
-        yield _find(member, runs, "FAILED", member.node_id, describe_failure(member))
+        yield _find_member(member, runs, "FAILED", member.node_id, describe_failure(member))
+    for node_id, failure in judgement.foreign_failures.items():
+        if node_id not in failed:
+            text = describe_foreign_failure(failure)
+            yield _find("FAILED", node_id, text, at=(node_id, failure.line), run=failure.run)
     for verdict in judgement.uncompared:
         text = explain_not_compared(verdict)
-        yield _find(verdict.members[0], runs, "UNCOMPARED", verdict.group, text)
+        yield _find_member(verdict.members[0], runs, "UNCOMPARED", verdict.group, text)
 
 
-def _find(member: Member, runs: dict[str, Run], kind: str, name: str, text: str) -> Finding:
-    run = runs.get(member.run)
-    path = (run.root if run is not None else "") + member.node_id.partition("::")[0]
+def _find_member(member: Member, runs: dict[str, Run], kind: str, name: str, text: str) -> Finding:
+    at = member.node_id, member.line
+    return _find(kind, name, text, at=at, run=runs.get(member.run))
+
+
+def _find(kind: str, name: str, text: str, *, at: tuple[str, int], run: Run | None) -> Finding:
+    node_id, line = at
+    path = (run.root if run is not None else "") + node_id.partition("::")[0]
     return Finding(
         path=_show(path),
-        line=max(member.line, 1),
+        line=max(line, 1),
         kind=kind,
         name=_show(name),
         text=_show(text),

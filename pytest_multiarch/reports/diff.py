@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_multiarch.core.names import (
@@ -58,6 +59,7 @@ def clean(text: str) -> str:
     return _UNSHOWN.sub(lambda match: _spell(match[0]), text)
 
 
+@lru_cache(maxsize=4096)
 def _spell(character: str) -> str:
     if character.isprintable():
         return character

@@ -294,7 +294,9 @@ def _name_images(verdict: Verdict) -> list[str]:
     if is_named and all("@" in each.pin for each in variants.values()):
         return []
     references = ", ".join(dict.fromkeys(clean(each.reference) for each in variants.values()))
-    lines = [f"  {platform}: {each.kind} {each.digest}" for platform, each in variants.items()]
+    lines = [
+        f"  {platform}: {each.kind} {clean(each.digest)}" for platform, each in variants.items()
+    ]
     return [f"variants of {references}:", *lines, ""] if lines else []
 
 

@@ -10,6 +10,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_multiarch.core.normalize import remove_controls
+from pytest_multiarch.reports.diff import clean
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -47,6 +50,11 @@ class JobLog:
         line = line.replace("##[", "##\\x5b")
         text = line.lstrip()
         return line.replace("::", "\\x3a:", 1) if text.startswith("::") else line
+
+    def quote(self, text: str) -> str:
+        """Give what a container wrote, without what a terminal or the service would obey."""
+        lines = remove_controls(text).splitlines()
+        return "".join(f"{self.show(clean(line.expandtabs()))}\n" for line in lines)
 
     def fold(self, title: str, lines: Iterable[str]) -> Iterator[str]:
         """Give lines in a group that is folded; `title` is safe to show."""

@@ -22,6 +22,7 @@ from pytest_multiarch.reports.account import (
 )
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.divergence import render_divergence
+from pytest_multiarch.reports.speed import APART, describe_ratios, list_pairs
 from pytest_multiarch.reports.wording import count_verdicts
 
 if TYPE_CHECKING:
@@ -63,10 +64,15 @@ def _render_table(judgement: Judgement) -> Iterator[str]:
     rows = list_platforms(judgement)
     if not rows:
         return
-    yield from ("", "| platform | executed | tests | failed |", "|---|---|---:|---:|")
+    pairs = [each for each in list_pairs(judgement.verdicts) if each.is_of_platforms]
+    ratios = describe_ratios(pairs)
+    yield from ("", "| platform | executed | tests | failed | time |", "|---|---|---:|---:|---:|")
     for platform, way, tests, failed in rows:
-        cells = (_write_cell(str(platform)), _write_cell(way), str(tests), str(failed))
+        ratio = ratios.get(platform, "").replace("*", "\\*")
+        cells = (_write_cell(str(platform)), _write_cell(way), str(tests), str(failed), ratio)
         yield f"| {' | '.join(cells)} |"
+    if any(each.is_apart for each in pairs):
+        yield from ("", f"\\{APART}")
 
 
 def _write_cell(text: str) -> str:

@@ -39,15 +39,13 @@ def _cut(text: str, room: int) -> Iterator[str]:
     """Give whole lines as far as they fit; a block of code that is cut is closed."""
     fence = ""
     for line in text.splitlines(keepends=True):
+        match = None if fence else _FENCE.match(line)
+        opened = match[0] if match else fence
         room -= _measure(line)
-        if room < 0:
+        if room < len(opened):
             break
-        match = _FENCE.match(line)
-        if fence and line.rstrip("\n") == fence:
-            fence = ""
-        elif match and not fence:
-            fence = match[0]
         yield line
+        fence = "" if fence and line.rstrip("\n") == fence else opened
     if fence:
         yield f"{fence}\n"
 

@@ -34,6 +34,7 @@ from pytest_multiarch.reports.wording import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.platform import Platform
 
 _MOST_LISTED = 20
@@ -222,7 +223,7 @@ def _tabulate_platforms(
     ends: dict[Platform, Counter[str]] = {}
     executions: dict[Platform, dict[str, None]] = {}
     for member in members:
-        ends.setdefault(member.platform, Counter())[member.outcome.value] += 1
+        ends.setdefault(member.platform, Counter())[_name_end(member)] += 1
         if member.execution is not None:
             executions.setdefault(member.platform, {})[clean(str(member.execution))] = None
     declared = dict.fromkeys(platform for each in members for platform in each.declared)
@@ -232,8 +233,9 @@ def _tabulate_platforms(
     for platform in dict.fromkeys((*declared, *selected)):
         if platform in ends:
             ways = cut(_name_ways(executions.get(platform, {}), ends[platform]), _WAYS_WIDTH)
-            tests = _count_ends(ends[platform])
-            rows.append((str(platform), ways, tests, ratios.get(platform, "")))
+            tests = count(ends[platform].total(), "test")
+            ratio = (ratios.get(platform, ""),) if ratios else ()
+            rows.append((str(platform), ways, tests, *ratio, _list_ends(ends[platform])))
         elif platform in declared:
             why = "selected" if platform in awaited else "declared, but not selected"
             rows.append((str(platform), f"{why}: nothing ran"))
@@ -244,9 +246,15 @@ def _tabulate_platforms(
     yield Section("", (*lines, *note))
 
 
-def _count_ends(ends: Counter[str]) -> str:
+def _name_end(member: Member) -> str:
+    if member.teardown_error and not member.outcome.is_failure:
+        return "failed in teardown"
+    return member.outcome.value
+
+
+def _list_ends(ends: Counter[str]) -> str:
     odd = ", ".join(f"{number} {word}" for word, number in ends.items() if word != "passed")
-    return f"{count(ends.total(), 'test')}{f' ({odd})' if odd else ''}"
+    return f"({odd})" if odd else ""
 
 
 def _align(rows: list[tuple[str, ...]]) -> Iterator[str]:

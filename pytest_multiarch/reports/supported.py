@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.reports.diff import clean
@@ -12,7 +13,7 @@ from pytest_multiarch.reports.wording import count
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_multiarch.core.member import Member
+    from pytest_multiarch.core.member import Member, VariantIdentity
     from pytest_multiarch.core.merging import Judgement
     from pytest_multiarch.core.platform import Platform
 
@@ -22,7 +23,7 @@ HEADING = "## Supported architectures"
 def render_supported(judgement: Judgement) -> str:
     """Render a Markdown section: every tested platform of each image, how, its digest and size.
 
-    Sizes are those in the registry, compressed, in units of 1,000,000 bytes.
+    Sizes are those in a registry, compressed, in units of 1,000 and 1,000,000 bytes.
     """
     by_image: dict[str, list[Member]] = {}
     for member in judgement.members:
@@ -48,13 +49,26 @@ def _list_rows(members: list[Member], judgement: Judgement) -> Iterable[str]:
 
 def _write_row(platform: Platform, members: list[Member], judgement: Judgement) -> str:
     ways = dict.fromkeys(_name_way(each) for each in members)
-    variants = dict.fromkeys(each.variant for each in members if each.variant is not None)
-    digests = ", ".join(write_code(clean(each.digest[:19])) for each in variants)
-    sizes = ", ".join(f"{each.size / 1e6:.1f} MB" if each.size else "unknown" for each in variants)
+    variants: dict[str, VariantIdentity] = {}
+    for variant in (each.variant for each in members if each.variant is not None):
+        known = variants.get(variant.digest, variant)
+        variants[variant.digest] = max(known, variant, key=attrgetter("size"))
+    digests = ", ".join(write_code(clean(each[:19])) for each in variants)
+    sizes = ", ".join(map(_name_size, variants.values()))
     tested = [f"{' and '.join(ways)}, {count(len(members), 'test')}"]
     tested += _list_blemishes(platform, members, judgement)
     cells = (write_code(str(platform)), "; ".join(tested), digests, sizes)
     return f"| {' | '.join(each.replace('|', chr(92) + '|') for each in cells)} |"
+
+
+def _name_size(variant: VariantIdentity) -> str:
+    if variant.size:
+        return _name_bytes(variant.size)
+    return f"{_name_bytes(variant.unpacked_size)} unpacked" if variant.unpacked_size else "unknown"
+
+
+def _name_bytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 999_500 else f"{size / 1e3:.0f} kB"
 
 
 def _name_way(member: Member) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_multiarch.core.comparison import Finding
+    from pytest_multiarch.core.merging import ForeignFailure
     from pytest_multiarch.core.platform import Platform
 
 KIND_WORDS = {
@@ -54,7 +55,8 @@ def name_platforms(platforms: Iterable[Platform]) -> str:
 
 def name_member(member: Member) -> str:
     """Name a member by its platform and how that was executed."""
-    return f"{member.platform} ({member.execution})" if member.execution else str(member.platform)
+    way = f" ({clean(str(member.execution))})" if member.execution else ""
+    return f"{member.platform}{way}"
 
 
 def name_difference(difference: Difference | Finding) -> str:
@@ -81,6 +83,11 @@ def describe_failure(member: Member) -> str:
         word = _OUTCOME_WORDS.get(member.outcome, member.outcome.value)
         return f"{word} on {name_member(member)}{_explain(member.reason)}"
     return f"failed in its teardown on {name_member(member)}{_explain(member.teardown_error)}"
+
+
+def describe_foreign_failure(failure: ForeignFailure) -> str:
+    """Say why a test that does not run on platforms failed."""
+    return f"{failure.outcome}{_explain(failure.reason)}"
 
 
 def _explain(reason: str) -> str:

@@ -185,7 +185,7 @@ class Resolver:
         config = self.registry.read_config(reference, manifest)
         _check_config(reference, platform, config)
         pin = reference.pin(entry.digest)
-        self._fetch(pin, platform)
+        self._fetch(reference, pin, platform)
         return ResolvedVariant(
             reference=reference,
             platform=platform,
@@ -196,10 +196,10 @@ class Resolver:
             create_image=pin,
             create_platform=self._platform_to_create(platform),
             index=None if index.is_single else index,
-            size=manifest.layers_size,
+            size=manifest.size,
         )
 
-    def _fetch(self, pin: str, platform: Platform) -> None:
+    def _fetch(self, reference: ImageReference, pin: str, platform: Platform) -> None:
         if self._engine.find_image(pin) is not None:
             return
         if self._pull is PullPolicy.NEVER:
@@ -209,7 +209,7 @@ class Resolver:
             )
         with self._lock_pull(pin):
             if self._engine.find_image(pin) is None:
-                with self._show_progress(f"pulling {pin} for {platform}") as tell:
+                with self._show_progress(f"pulling {reference} for {platform}") as tell:
                     self._engine.pull(pin, platform, tell=tell)
 
     def _platform_to_create(self, platform: Platform) -> Platform | None:
@@ -237,6 +237,7 @@ class Resolver:
             create_image=local.id,
             create_platform=platform,
             index=None if index.is_single else index,
+            size=local.sizes.get(entry.digest, 0),
         )
 
     def _export_config(
@@ -310,6 +311,7 @@ def _resolve_single(
         config=replace(config, digest=local.id),
         create_image=local.id,
         create_platform=None,
+        unpacked_size=local.unpacked_size,
     )
 
 

@@ -96,6 +96,19 @@ def test_a_file_that_is_to_be_written_twice_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_no_report_is_written_over_a_record(equal: tuple[Path, Path], capsys: Capture) -> None:
+    """Not even over one that is found in a folder."""
+    before = equal[0].read_bytes()
+    assert merge(equal[0].parent, "--html", equal[0]) == 2
+    assert "a report is to be written over it" in capsys.readouterr().err
+    assert equal[0].read_bytes() == before
+
+
+def test_the_merged_record_can_take_the_place_of_one(equal: tuple[Path, Path]) -> None:
+    assert merge(*equal, "--record", equal[0]) == 0
+    assert len(read_record(equal[0]).runs) == 2
+
+
 def test_a_record_given_twice_counts_once(equal: tuple[Path, Path], capsys: Capture) -> None:
     merge(*equal)
     once = capsys.readouterr().out

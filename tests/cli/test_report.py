@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -65,6 +66,18 @@ def test_nothing_is_written_if_one_file_cannot_be(diverged: Path, tmp_path: Path
     assert not html.exists()
 
 
+@pytest.mark.parametrize("name", ["record.json", "page.html"])
+def test_no_file_is_written_over(
+    diverged: Path, tmp_path: Path, capsys: Capture, name: str
+) -> None:
+    """Neither the record that is read, nor another report."""
+    before = diverged.read_bytes()
+    assert report(diverged, "--html", tmp_path / "page.html", "--junit", tmp_path / name) == 2
+    assert "give " in capsys.readouterr().err
+    assert diverged.read_bytes() == before
+    assert not (tmp_path / "page.html").exists()
+
+
 def test_supported(diverged: Path, capsys: Capture) -> None:
     assert report(diverged, "--supported") == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| `")]
@@ -75,6 +88,32 @@ def test_supported(diverged: Path, capsys: Capture) -> None:
             "| `sha256:bbbbbbbbbbbb` | unknown |"
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    ("variants", "cell"),
+    [
+        ((identify("a", 999_499),), "999 kB"),
+        ((identify("a", 999_500),), "1.0 MB"),
+        ((replace(identify("a", 0), unpacked_size=2_500_000),), "2.5 MB unpacked"),
+        ((identify("a", 0), identify("a", 4_000_000)), "4.0 MB"),
+        ((identify("a", 4_000_000), identify("b", 0)), "4.0 MB, unknown"),
+    ],
+)
+def test_sizes(
+    tmp_path: Path, capsys: Capture, variants: tuple[VariantIdentity, ...], cell: str
+) -> None:
+    """One digest is one variant, whether or not every job knew its size."""
+    members = tuple(
+        make_member(AMD64, group=f"t.py::test_{n}", declared=(AMD64,), variant=variant)
+        for n, variant in enumerate(variants)
+    )
+    path = tmp_path / "record.json"
+    write_record(path, Record(runs=(Run(id="r", tests=len(members)),), members=members), ())
+    report(path, "--supported")
+    row = capsys.readouterr().out.splitlines()[-1]
+    assert row.endswith(f"` | {cell} |")
+    assert row.count("sha256:") == cell.count(",") + 1
 
 
 def test_a_readme_with_the_printed_section_is_as_tested(
@@ -92,12 +131,16 @@ def test_a_stale_readme(diverged: Path, tmp_path: Path, capsys: Capture, text: s
     readme = tmp_path / "README.md"
     readme.write_text(text)
     assert report(diverged, "--check", readme) == 1
-    assert "+| `linux/amd64` | natively, 1 test |" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "+| `linux/amd64` | natively, 1 test |" in said.out
+    assert said.err.endswith(
+        f"pytest-multiarch report {diverged} --supported prints it as tested\n"
+    )
 
 
 def test_a_readme_that_is_not_there(diverged: Path, tmp_path: Path, capsys: Capture) -> None:
     assert report(diverged, "--check", tmp_path / "README.md") == 2
-    assert "README.md" in capsys.readouterr().err
+    assert capsys.readouterr().err.splitlines()[0].endswith("README.md: No such file or directory")
 
 
 def test_an_unreadable_record(tmp_path: Path, capsys: Capture) -> None:

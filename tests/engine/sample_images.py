@@ -100,6 +100,11 @@ class SampleVariant:
         blobs = {hash_bytes(each): each for each in (layer, config_blob, manifest_blob)}
         return cls(platform, blobs, hash_bytes(config_blob), hash_bytes(manifest_blob))
 
+    @property
+    def size(self) -> int:
+        """What it takes in a registry."""
+        return sum(map(len, self.blobs.values()))
+
 
 @dataclass(frozen=True)
 class SampleIndex:

@@ -94,6 +94,7 @@ def test_a_single_image_says_its_platform(bench: Bench) -> None:
     else:
         assert image.index is None
         assert (image.config.platform, image.config.entrypoint) == (ARM64, ("/probe",))
+        assert image.unpacked_size > 1000
 
 
 def test_something_that_is_no_archive_is_refused(bench: Bench) -> None:
@@ -216,6 +217,7 @@ def test_a_locally_built_index_is_found(loaded: Bench, sample: SampleIndex) -> N
     ]
     assert image.available == (AMD64, ARM64)
     assert not image.index.is_single
+    assert image.sizes == {each.manifest_digest: each.size for each in sample.variants}
 
 
 def test_documents_of_an_image_are_read_by_digest(loaded: Bench, sample: SampleIndex) -> None:

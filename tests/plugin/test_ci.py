@@ -90,6 +90,34 @@ def test_a_failure_of_another_test_is_in_the_summary(run_fake: Run, summary: Pat
     assert "test_a.py::test_a_foreign failed: assert 0" in summary.read_text()
 
 
+def test_a_failure_of_another_test_is_an_annotation_at_its_line(
+    run_fake: Run, summary: Path
+) -> None:
+    source = """
+    pytestmark += [pytest.mark.image("app:1")]
+    def test_y(variant): variant.run("machine")
+
+    def test_a_foreign(): assert 0
+    """
+    assert run_fake(source, head=HEAD).outlines[-1] == (
+        "::error file=test_a.py,line=7,title=FAILED test_a.py%3A%3Atest_a_foreign::failed: assert 0"
+    )
+
+
+def test_so_is_a_file_that_cannot_be_collected(
+    run_fake: Run, pytester: pytest.Pytester, summary: Path
+) -> None:
+    pytester.path.joinpath("test_b.py").write_text("nothing_of_this_name\n")
+    result = run_fake(SUITE, "--continue-on-collection-errors", head=HEAD)
+    assert [line for line in result.outlines if line.startswith("::")] == [
+        DIVERGED,
+        (
+            "::error file=test_b.py,line=1,title=FAILED test_b.py::error: "
+            "NameError: name 'nothing_of_this_name' is not defined"
+        ),
+    ]
+
+
 def test_one_platform_of_several_jobs_leaves_the_summary_to_the_last(
     run_fake: Run, summary: Path
 ) -> None:

@@ -19,10 +19,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def show(clock: list[float], steps: list[tuple[float, int]], *, is_live: bool) -> str:
+def show(clock: list[float], steps: list[tuple[float, int]], *, live_width: int) -> str:
     """Give what is written of a task that tells of bytes after so many seconds."""
     file = io.StringIO()
-    display = Progress(nullcontext, lambda: file, is_live=is_live)
+    display = Progress(nullcontext, lambda: file, live_width=live_width)
     with display.show("pulling app:1 for linux/arm64") as tell:
         for after_s, done in steps:
             clock[0] = 100.0 + after_s
@@ -30,13 +30,13 @@ def show(clock: list[float], steps: list[tuple[float, int]], *, is_live: bool) -
     return file.getvalue()
 
 
-@pytest.mark.parametrize("is_live", [True, False])
-def test_what_is_quick_is_not_shown(clock: list[float], is_live: bool) -> None:
-    assert show(clock, [(0.1, 1), (0.9, 50_000_000)], is_live=is_live) == ""
+@pytest.mark.parametrize("live_width", [80, 0])
+def test_what_is_quick_is_not_shown(clock: list[float], live_width: int) -> None:
+    assert show(clock, [(0.1, 1), (0.9, 50_000_000)], live_width=live_width) == ""
 
 
 def test_a_terminal_has_one_line_that_is_written_again(clock: list[float]) -> None:
-    shown = show(clock, [(1.5, 5_000_000), (1.6, 5_500_000), (2.5, 40_000_000)], is_live=True)
+    shown = show(clock, [(1.5, 5_000_000), (1.6, 5_500_000), (2.5, 40_000_000)], live_width=80)
     assert shown == (
         "\r\x1b[Kpulling app:1 for linux/arm64: 5.0 of 50.0 MB"
         "\r\x1b[Kpulling app:1 for linux/arm64: 40.0 of 50.0 MB"
@@ -44,8 +44,15 @@ def test_a_terminal_has_one_line_that_is_written_again(clock: list[float]) -> No
     )
 
 
+def test_a_line_that_is_written_again_does_not_wrap(clock: list[float]) -> None:
+    """The next one could not take its place."""
+    (line,) = show(clock, [(1.5, 5_000_000)], live_width=40).split("\r\x1b[K")[1:2]
+    assert len(line) < 40
+    assert line == "pulling ap...inux/arm64: 5.0 of 50.0 MB"
+
+
 def test_elsewhere_there_is_a_plain_line_now_and_then(clock: list[float]) -> None:
-    shown = show(clock, [(1.5, 5_000_000), (5.0, 9_000_000), (12.0, 40_000_000)], is_live=False)
+    shown = show(clock, [(1.5, 5_000_000), (5.0, 9_000_000), (12.0, 40_000_000)], live_width=0)
     assert shown.splitlines() == [
         "pulling app:1 for linux/arm64: 5.0 of 50.0 MB",
         "pulling app:1 for linux/arm64: 40.0 of 50.0 MB",

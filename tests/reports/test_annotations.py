@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from pytest_multiarch.core.member import Member
@@ -48,6 +49,24 @@ def test_a_failed_test_says_where_and_why() -> None:
         "::error file=app/test_app.py,line=3,title=FAILED test_app.py%3A%3Atest_x[linux/arm64]::"
         "failed on linux/arm64 (qemu 7.2.22): assert 1 == 2"
     )
+
+
+def test_a_failed_test_that_is_not_on_platforms_is_told_too() -> None:
+    failures = {
+        "test_b.py::test_y": {"outcome": "failed", "reason": "assert 0\nmore", "line": 9},
+        "test_c.py": {"outcome": "error", "reason": "NameError: x"},
+    }
+    run = replace(RUN, failures=failures)
+    assert annotate(judge(make_member(AMD64), make_member(ARM64), run=run)) == [
+        "::error file=app/test_b.py,line=9,title=FAILED test_b.py%3A%3Atest_y::failed: assert 0",
+        "::error file=app/test_c.py,line=1,title=FAILED test_c.py::error: NameError: x",
+    ]
+
+
+def test_what_failed_on_platforms_in_one_run_and_without_them_in_another_is_told_once() -> None:
+    failed = make_member(AMD64, outcome="failed", reason="assert 0")
+    run = replace(RUN, failures={failed.node_id: {"outcome": "failed", "reason": "assert 0"}})
+    assert len(annotate(judge(failed, run=run))) == 1
 
 
 def test_what_strict_fails_is_told() -> None:

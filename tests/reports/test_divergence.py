@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_multiarch.core.call import CallSummary
+from pytest_multiarch.core.execution import Execution, ExecutionKind
 from pytest_multiarch.core.member import VariantIdentity
 from pytest_multiarch.core.observation import Observation
 from pytest_multiarch.core.parity import Verdict, VerdictKind, compare_group
@@ -255,6 +257,21 @@ def test_outside_text_is_shown_safely(ours: str, theirs: str, label: str) -> Non
     assert all(line.isprintable() for line in text.split("\n"))
 
 
+@given(hostile, hostile)
+def test_what_a_node_says_of_itself_is_shown_safely(version: str, digest: str) -> None:
+    """Records come from other machines."""
+    execution = Execution(kind=ExecutionKind.QEMU, version=version)
+    variant = VariantIdentity(
+        reference=digest, kind="config", digest=digest, config_digest="", pin=""
+    )
+    members = [
+        make_member(p, check("n", n), execution=execution, variant=variant)
+        for n, p in enumerate((AMD64, ARM64))
+    ]
+    text = render_divergence(compare_group(members))[1]
+    assert all(line.isprintable() for line in text.split("\n"))
+
+
 def encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
@@ -284,6 +301,18 @@ def test_ids_can_be_made_to_fit_where_the_reader_is() -> None:
 @pytest.mark.parametrize("code", [1, 127, 129])
 def test_other_exit_codes_are_plain(code: int) -> None:
     assert f"+ {code}" in render(run("", exit_code=0), run("", ARM64, exit_code=code))
+
+
+def test_a_command_by_hand_can_be_pasted_into_a_shell() -> None:
+    """What cannot be shown as it is would be another command."""
+    words = "printf", "%s", "it's\ntwo \\n lines", "\x1b[0m\u202e\udcff\ud800\x01b"
+    ours, theirs = run("1\n"), run("2\n", ARM64)
+    command = CallSummary(argv=words)
+    lines = render(replace(ours, command=command), replace(theirs, command=command))
+    line = lines[lines.index("by hand:") + 1]
+    shell = line[line.index("printf") :]
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, check=True)
+    assert done.stdout == b"it's\ntwo \\n lines\x1b[0m\xe2\x80\xae\xff\xed\xa0\x80\x01b"
 
 
 def test_a_command_by_hand_says_what_it_lacks() -> None:

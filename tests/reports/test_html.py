@@ -113,6 +113,12 @@ def test_own_names_are_not_marked() -> None:
     assert re.findall("<mark.*?>(.*?)</mark>", text) == ["1", "2"]
 
 
+def test_a_failed_teardown_stands_before_what_is_in_order() -> None:
+    failed = pair("1", "1", group="t.py::test_z", teardown_error="left behind")
+    rows = render(*pair("1", "1", group="t.py::test_a"), *failed).find_all("tbody")
+    assert [each.get("class") for each in rows[:2]] == ["has-case", None]
+
+
 def test_equal_tests_have_no_details() -> None:
     assert not render(*pair("1", "1")).find_all("details")
 

@@ -24,6 +24,14 @@ def test_what_has_no_title_is_not_indented() -> None:
     assert list(JobLog(GITHUB).write([Section("", ("a",) * 9)])) == ["a"] * 9
 
 
+def test_a_container_s_log_moves_no_terminal_and_commands_nobody() -> None:
+    text = "\x1b[31mred\x1b[0m\tx\r\n  ::error::x\n##[error]y\x1b]0;title\x07\x08\u202e\udcff"
+    assert JobLog().quote(text) == ("red     x\n  ::error::x\n##[error]y\\x08\\u202e\\xff\n")
+    assert JobLog(GITHUB).quote(text) == (
+        "red     x\n  \\x3a:error::x\n##\\x5berror]y\\x08\\u202e\\xff\n"
+    )
+
+
 def test_github_folds_long_lists_only() -> None:
     assert list(JobLog(GITHUB).write([SHORT, LONG])) == [
         "not compared:", "  group 0",

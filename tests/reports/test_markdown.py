@@ -34,11 +34,23 @@ def test_parity() -> None:
         "\n"
         "1 group of platforms: 1 equal.\n"
         "\n"
-        "| platform | executed | tests | failed |\n"
-        "|---|---|---:|---:|\n"
-        "| `linux/amd64` | `native` | 1 | 0 |\n"
-        "| `linux/arm64` | `qemu 7.2.22` | 1 | 0 |\n"
+        "| platform | executed | tests | failed | time |\n"
+        "|---|---|---:|---:|---:|\n"
+        "| `linux/amd64` | `native` | 1 | 0 |  |\n"
+        "| `linux/arm64` | `qemu 7.2.22` | 1 | 0 |  |\n"
     )
+
+
+def test_times_are_those_of_the_baseline_times_so_much() -> None:
+    ours, theirs = make_member(AMD64, inside_s=1.0), make_member(ARM64, inside_s=4.1)
+    assert "| `linux/arm64` | `qemu 7.2.22` | 1 | 0 | x 4.1 |\n" in render(ours, theirs)
+
+
+def test_a_star_says_that_times_are_of_two_runs() -> None:
+    ours = make_member(AMD64, inside_s=1.0, run="other")
+    text = render(ours, make_member(ARM64, inside_s=4.1))
+    assert "| x 4.1 \\* |\n" in text
+    assert "\n\\* partly from separate runs" in text
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from pytest_multiarch.core.call import CallSummary
 from pytest_multiarch.core.member import Member
 from pytest_multiarch.core.merging import judge_record, merge_records
 from pytest_multiarch.core.record import Record
 from pytest_multiarch.reports.markdown import render_markdown
 from pytest_multiarch.reports.step_summary import is_one_part, render_step_summary
 from tests.reports.records import judge_sample, make_large_record
-from tests.samples import AMD64, ARM64, make_member, observe
+from tests.samples import AMD64, ARM64, S390X, make_member, observe
 
 
 def test_what_fits_is_whole() -> None:
@@ -38,6 +40,20 @@ def test_a_fence_within_a_longer_one_ends_nothing() -> None:
     members[1] = make_member(ARM64, observe("```\nother\n" * 40))
     text = render_step_summary(judge_record(Record(members=tuple(members))), 1200)
     assert len(re.findall(r"^````", text, re.MULTILINE)) == 2
+
+
+def test_a_fence_of_any_length_is_closed_within_the_room() -> None:
+    """It is as long as what it has to hold makes it."""
+    command = CallSummary(argv=("app", "`" * 3000))
+    members = [
+        make_member(p, replace(observe(f"{p.architecture} 1\n" * 40), command=command))
+        for p in (AMD64, S390X)
+    ]
+    judgement = judge_record(Record(members=tuple(members)))
+    for room in range(3300, 9000, 100):
+        text = render_step_summary(judgement, room)
+        assert len(text.encode()) <= room
+        assert len(re.findall(r"^`{3,}", text, re.MULTILINE)) in (0, 2)
 
 
 def test_a_large_run_fits() -> None:

@@ -151,14 +151,29 @@ def test_lines_of_the_emulator_are_counted_by_platform() -> None:
 
 def test_the_table_says_how_tests_ended() -> None:
     lines = summarize(half("a", "skipped"), half("b", "failed"), pair("c"))
-    assert lines[-1] == "linux/arm64  qemu 7.2.22  3 tests (1 skipped, 1 failed)"
+    assert lines[-1] == "linux/arm64  qemu 7.2.22  3 tests  (1 skipped, 1 failed)"
+
+
+def test_ends_that_do_not_fit_break_no_other_row() -> None:
+    outcomes = ("failed", "skipped", "xfailed", "xpassed", "error", "crashed")
+    odd = [half(name, name) for name in outcomes]
+    lines = summarize(timed("a", 1.0, 4.1), *odd, layout=Layout(width=80))
+    at = lines.index(find_line(lines, "linux/arm64"))
+    assert lines[at - 1] == "linux/amd64  native       7 tests"
+    assert lines[at].startswith("linux/arm64  qemu 7.2.22  7 tests  x 4.1  (1 failed, 1 skipped,")
+    assert lines[at + 1].startswith("  ")
+
+
+def test_a_failed_teardown_is_counted() -> None:
+    members = make_member(AMD64), make_member(ARM64, teardown_error="left behind")
+    assert summarize([*members])[-1] == "linux/arm64  qemu 7.2.22  1 test  (1 failed in teardown)"
 
 
 @pytest.mark.parametrize(
     ("members", "selected", "line"),
     [
         ([make_member(AMD64), make_member(ARM64, outcome="not-run")], (),
-         "linux/arm64  nothing ran  1 test (1 not-run)"),
+         "linux/arm64  nothing ran  1 test  (1 not-run)"),
         ([make_member(AMD64, selected=(AMD64, ARM64))], (),
          "linux/arm64  selected: nothing ran"),
         ([make_member(AMD64, selected=(AMD64,))], (AMD64,),
@@ -208,7 +223,7 @@ def test_only_what_was_compared_on_both_counts() -> None:
     failed = timed("a", 1.0, 90.0)
     failed[1] = replace(failed[1], outcome=Outcome.FAILED)
     lines = summarize(failed, timed("b", 1.0, 2.0))
-    assert find_line(lines, "linux/arm64").endswith("  x 2.0")
+    assert find_line(lines, "linux/arm64").endswith("  2 tests  x 2.0  (1 failed)")
 
 
 @pytest.mark.parametrize(
@@ -263,7 +278,7 @@ def test_off_compares_nothing_and_lists_what_failed() -> None:
         "failed on some platforms:",
         "  b: passed on linux/amd64 (native); failed on linux/arm64 (qemu 7.2.22)",
         "linux/amd64  native       3 tests",
-        "linux/arm64  qemu 7.2.22  3 tests (1 failed)",
+        "linux/arm64  qemu 7.2.22  3 tests  (1 failed)",
     )
 
 

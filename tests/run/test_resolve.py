@@ -70,6 +70,7 @@ def test_a_local_index_needs_no_registry() -> None:
     variant = resolve(engine)
     assert (variant.kind, variant.digest) == ("manifest", IMAGES[1].digest)
     assert (variant.create_image, variant.create_platform) == (local.id, ARM64)
+    assert variant.size == 1_000_001
     assert engine.registry is not None
     assert engine.registry.reads == 0
     assert not engine.pulls
@@ -82,6 +83,7 @@ def test_a_local_single_image_on_the_classic_store() -> None:
     assert (variant.kind, variant.digest) == ("config", IMAGES[0].config_digest)
     assert variant.config_digest == variant.digest
     assert variant.create_platform is None, "old engines compare its spelling"
+    assert (variant.size, variant.unpacked_size) == (0, 3_000_000)
 
 
 def test_a_platform_that_a_local_index_lacks() -> None:

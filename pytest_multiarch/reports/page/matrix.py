@@ -85,8 +85,7 @@ class Matrix:
 def view_matrix(judgement: Judgement) -> Matrix:
     """Arrange the tests of a record."""
     platforms = _list_platforms(judgement)
-    ranks = {kind: number for number, kind in enumerate(KIND_WORDS)}
-    verdicts = sorted(judgement.verdicts, key=lambda each: (ranks[each.kind], each.group))
+    verdicts = sorted(judgement.verdicts, key=lambda each: (_rank_verdict(each), each.group))
     cases = CaseMaker()
     rows = tuple(_make_row(each, platforms, cases) for each in verdicts)
     kinds = Counter(each.kind for each in verdicts)
@@ -100,6 +99,14 @@ def view_matrix(judgement: Judgement) -> Matrix:
         outcomes=tuple(Tally(name, word, n) for (name, word), n in names.most_common()),
         unobserved=sum(each.is_unobserved for each in verdicts),
     )
+
+
+def _rank_verdict(verdict: Verdict) -> int:
+    """Rank by gravity; one that failed in a teardown alone is equal, and a failure all the same."""
+    kinds = tuple(KIND_WORDS)
+    rank = kinds.index(verdict.kind)
+    has_failed = any(each.has_failed for each in verdict.members)
+    return min(rank, kinds.index(VerdictKind.FAILED)) if has_failed else rank
 
 
 def _name_kind(kind: VerdictKind) -> str:
