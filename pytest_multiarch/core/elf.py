@@ -76,6 +76,20 @@ class ElfHeader:
         return self.architecture == platform.architecture
 
 
+@dataclass(frozen=True, slots=True)
+class ElfFile:
+    """What the first bytes of an ELF file say.
+
+    `loader` is the program interpreter that the kernel starts for it (`/lib64/ld-linux-x86-64.so.2`,
+    `/lib/ld-musl-aarch64.so.1`), empty for static programs and libraries. `is_program`: it is
+    something to be executed, not a library, an object file or a core dump.
+    """
+
+    header: ElfHeader
+    loader: str = ""
+    is_program: bool = False
+
+
 def parse_elf_header(head: bytes) -> ElfHeader | None:
     """Read the header of an ELF file from its first `HEADER_SIZE` bytes; None if it is not one.
 

@@ -11,10 +11,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_multiarch.core.call import FileToCopy
+    from pytest_multiarch.core.filetree import Layer
     from pytest_multiarch.core.index import ImageConfig, ImageIndex
+    from pytest_multiarch.core.manifest import (
+        EntryDocument,
+        IndexDocument,
+        StoredLayer,
+        VariantManifest,
+    )
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.reference import ImageReference
 
@@ -292,3 +299,65 @@ class Registry(Protocol):
 
     def read_config(self, reference: ImageReference, manifest: Manifest) -> ImageConfig:
         """Read one variant's config."""
+
+
+class ByteStream(Protocol):
+    """Bytes as they come."""
+
+    def read(self, size: int, /) -> bytes:
+        """Give at most `size` bytes, none at the end."""
+
+
+class ImageSource(Protocol):
+    """One image somewhere it can be read without being run: a registry, an engine, a folder, a tar.
+
+    Every document is verified against its digest as it is read.
+
+    Raises:
+        ImageError: what is there is no image, or other content than its digest says.
+        EngineError: a registry or an engine cannot be reached, or refuses.
+    """
+
+    @property
+    def name(self) -> str:
+        """The image and where it is, for messages: `app:1 in the OCI layout ./out`."""
+
+    def read_index(self) -> IndexDocument:
+        """Read the index, or the single image as an index of one; read once, then remembered."""
+
+    def read_variant(self, entry: EntryDocument) -> VariantManifest:
+        """Read a variant's manifest and config; read once, then remembered.
+
+        Raises:
+            ImageNotFoundError: its content is not there, though the index names it.
+        """
+
+    def open_layers(
+        self, manifest: VariantManifest, layers: Iterable[StoredLayer]
+    ) -> Iterator[tuple[StoredLayer, ByteStream]]:
+        """Give those layers of a variant as they are stored, unverified, in whichever order.
+
+        Each stream is read, or left, before the next is asked for. A layer that is not there is
+        left out.
+        """
+
+
+class LayerReader(Protocol):
+    """Reads what a layer holds, from its bytes as they are stored."""
+
+    def __call__(self, stored: StoredLayer, stream: ByteStream) -> Layer:
+        """Read it to its end, in bounded memory, and verify both its digests.
+
+        Raises:
+            ImageError: it is broken, cut short, larger than is read, or not what its digest says.
+        """
+
+
+class LayerCache(Protocol):
+    """Keeps what was read of layers across sessions, by diff id."""
+
+    def find(self, diff_id: str) -> Layer | None:
+        """Give what is kept; None if nothing is, or it cannot be read."""
+
+    def keep(self, layer: Layer) -> None:
+        """Keep it; a cache that cannot be written is no error."""
