@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.settings import Settings
     from pytest_multiarch.plugin.groups import Membership
     from pytest_multiarch.plugin.marks import Declarations
-    from pytest_multiarch.plugin.progress import ShowProgress
     from pytest_multiarch.plugin.tracking import Trace
+    from pytest_multiarch.run.progress import ShowProgress
     from pytest_multiarch.run.session import Session
 
 

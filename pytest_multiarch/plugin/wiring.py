@@ -12,9 +12,9 @@ from pytest_multiarch.engine.probe import build_probe_archive, name_probe_image
 from pytest_multiarch.engine.pull_lock import hold_pull_lock
 from pytest_multiarch.engine.sessions import SessionLabels
 from pytest_multiarch.engine.watchdog import start_watchdog
-from pytest_multiarch.plugin.progress import ShowProgress, show_nothing
 from pytest_multiarch.run.detect import ProbeImage
 from pytest_multiarch.run.node import Node, Watchdog
+from pytest_multiarch.run.progress import ShowProgress, show_nothing
 from pytest_multiarch.run.resolve import PullPolicy
 from pytest_multiarch.run.session import Session
 
