@@ -96,6 +96,23 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """True or false."""
+
+    what: str = "true or false"
+
+    def make_schema(self) -> dict[str, Any]:
+        """Give the JSON Schema."""
+        return {"type": "boolean"}
+
+    def read(self, value: object, path: Path, problems: list[Problem]) -> Any:
+        """Check a flag."""
+        if not isinstance(value, bool):
+            problems.append(_refuse_kind(value, self.what, path))
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListOf:
     """A list, read to a tuple; no two values may be the same."""
 

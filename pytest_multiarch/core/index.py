@@ -125,7 +125,8 @@ class ImageConfig:
     """What an image's config says of itself, as far as running it needs.
 
     `env` is the image's own environment; its values are for looking up PATH and are not shown.
-    `digest` is the config's, empty where an engine does not tell it.
+    `digest` is the config's, empty where an engine does not tell it. `settings` is the `config`
+    object of the document as it was parsed, `diff_ids` those of the layers, the base first.
     """
 
     platform: Platform
@@ -137,6 +138,8 @@ class ImageConfig:
     workdir: str = ""
     exposed_ports: tuple[str, ...] = ()
     healthcheck: HealthCheck | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    diff_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +175,16 @@ def parse_image_config(document: Mapping[str, Any], *, digest: str = "") -> Imag
         workdir=str(config.get("WorkingDir") or ""),
         exposed_ports=tuple(sorted(config.get("ExposedPorts") or {})),
         healthcheck=_parse_healthcheck(config.get("Healthcheck")),
+        settings=config,
+        diff_ids=_parse_diff_ids(lower.get("rootfs")),
     )
+
+
+def _parse_diff_ids(document: Any) -> tuple[str, ...]:
+    """Read `rootfs` of a config, or `RootFS` of an engine's image inspect."""
+    if not isinstance(document, dict):
+        return ()
+    return _strings(document.get("diff_ids") or document.get("Layers"))
 
 
 def _strings(value: Any) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Choice = tuple[ImageEntry | None, PlatformsMark]
 
 _SHARED = "multiarch_shared_variant"
-_CHECKED_MARKS = ("image", "container", "parity")
+_CHECKED_MARKS = ("image", "container", "parity", "audit", "index", "static_parity")
 _OWN_FIXTURES = "pytest_multiarch.plugin.fixtures"
 _IMAGE_FIXTURES = {"multiarch_variant", _SHARED, SPREAD}
 
