@@ -46,10 +46,10 @@ class Inspected:
         tables: dict[str, Any] = {
             "configs": {str(platform): each for platform, each in self.configs.items()},
             "index": {
-                f"{each.problem.value} {each.subject}": _write_index(each) for each in self.index
+                f"{each.problem.value} {each.subject}": write_index(each) for each in self.index
             },
-            "differences": {_name(each): _write_difference(each) for each in self.differences},
-            "audits": {str(each.platform): _write_audit(each) for each in self.audits},
+            "differences": {_name(each): write_difference(each) for each in self.differences},
+            "audits": {str(each.platform): write_audit(each) for each in self.audits},
             "allow": {f"{each.subject} {each.part}": _write_allowance(each) for each in self.allow},
             "notes": dict.fromkeys(self.notes, ""),
         }
@@ -145,7 +145,8 @@ def _judge_image(reference: str, found: Mapping[str, Any], place: str) -> ImageV
     )
 
 
-def _write_index(finding: IndexFinding) -> dict[str, Any]:
+def write_index(finding: IndexFinding) -> dict[str, Any]:
+    """Give the JSON form of a finding about an index."""
     return {
         "problem": finding.problem.value,
         "subject": finding.subject,
@@ -158,7 +159,8 @@ def _read_index(document: Mapping[str, Any]) -> IndexFinding:
     return IndexFinding(**{**document, "problem": IndexProblem(document["problem"])})
 
 
-def _write_difference(difference: StaticDifference) -> dict[str, Any]:
+def write_difference(difference: StaticDifference) -> dict[str, Any]:
+    """Give the JSON form of a difference."""
     return {
         "part": difference.part.value,
         "subject": difference.subject,
@@ -173,7 +175,8 @@ def _read_difference(document: Mapping[str, Any]) -> StaticDifference:
     return StaticDifference(**{**document, "part": StaticPart(document["part"]), "values": values})
 
 
-def _write_audit(report: AuditReport) -> dict[str, Any]:
+def write_audit(report: AuditReport) -> dict[str, Any]:
+    """Give the JSON form of an audit."""
     findings = [
         {
             "kind": each.kind.value,
