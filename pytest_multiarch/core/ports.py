@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
+    from pytest_multiarch.core.audit import AuditReport
     from pytest_multiarch.core.call import FileToCopy
     from pytest_multiarch.core.filetree import Layer
     from pytest_multiarch.core.index import ImageConfig, ImageIndex
@@ -69,6 +71,8 @@ class LocalImage:
     index: ImageIndex | None = None
     available: tuple[Platform, ...] = ()
     config: ImageConfig | None = None
+    size: int = 0
+    """In bytes, unpacked on the classic store, with all its variants on the other; 0 if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,6 +267,14 @@ class Engine(Protocol):
     def put_archive(self, container_id: str, folder: str, archive: bytes) -> None:
         """Unpack a tar archive into an existing folder."""
 
+    def open_archive(
+        self, container_id: str, path: str
+    ) -> AbstractContextManager[ByteStream]:
+        """Give a path, file or folder, as a tar archive that is read as it comes, or in part.
+
+        The container need not have been started. Raises `ContainerError` if absent.
+        """
+
     def read_archive(self, container_id: str, path: str) -> bytes:
         """Give a path, file or folder, as a tar archive. Raises `ContainerError` if absent."""
 
@@ -353,11 +365,17 @@ class LayerReader(Protocol):
         """
 
 
-class LayerCache(Protocol):
-    """Keeps what was read of layers across sessions, by diff id."""
+class ImageCache(Protocol):
+    """Keeps what was read of images across sessions; one that cannot be used keeps nothing."""
 
     def find(self, diff_id: str) -> Layer | None:
-        """Give what is kept; None if nothing is, or it cannot be read."""
+        """Give what is kept of a layer; None if nothing is, or it cannot be read."""
 
     def keep(self, layer: Layer) -> None:
-        """Keep it; a cache that cannot be written is no error."""
+        """Keep a layer, by its diff id."""
+
+    def find_report(self, name: str) -> AuditReport | None:
+        """Give the audit that is kept under a name; None if there is none."""
+
+    def keep_report(self, name: str, report: AuditReport) -> None:
+        """Keep an audit."""

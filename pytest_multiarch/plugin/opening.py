@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
 
-from pytest_multiarch.core.errors import MultiarchError, PlatformUnavailableError
+from pytest_multiarch.core.audit import AuditScope
+from pytest_multiarch.core.errors import (
+    EngineGoneError,
+    MultiarchError,
+    PlatformUnavailableError,
+)
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.plugin.asking import resolve_image
 from pytest_multiarch.plugin.state import SPREAD, STATE, TRACE
 from pytest_multiarch.plugin.tracking import ParityChecker, TestRecorder, Trace, find_session
+from pytest_multiarch.run.audit import refuse_findings
 from pytest_multiarch.run.calls import name_values
 from pytest_multiarch.run.variant import Variant
 
@@ -39,9 +46,7 @@ def open_variant(
     """Open a platform's variant for one test, which records what it runs."""
     marked = request.config.stash[STATE].declared.find_image(request.node)
     trace = request.node.stash[TRACE]
-    variant = _open(request, platform, marked or computed, trace)
-    trace.variants[platform] = variant
-    return variant
+    return _open(request, platform, marked or computed, trace)
 
 
 def open_shared_variant(
@@ -119,9 +124,42 @@ def _open(
     def open_it() -> Variant:
         item = None if trace is None else request.node
         reference = resolve_image(request.config, item, text)
-        return find_session(request.config).open_variant(reference, platform, recorder=recorder)
+        session = find_session(request.config)
+        variant = session.open_variant(reference, platform, recorder=recorder)
+        if trace is not None:
+            trace.variants[platform] = variant
+        _look_first(request, variant)
+        return variant
 
     return _call(request, open_it)
+
+
+def _look_first(request: pytest.FixtureRequest, variant: Variant) -> None:
+    """Look at an image before anything of it runs; what is learned goes on record.
+
+    Raises:
+        WrongArchitectureError: it holds programs for another platform.
+    """
+    state = request.config.stash[STATE]
+    rules = state.declared.find_image_rules(request.node)
+    declared = state.declared.find_platforms(request.node).platforms
+    node, resolved = variant.node, variant.resolved
+    inspected = node.first_look.look(resolved, rules, declared)
+    if state.settings.parity == "off":
+        inspected = replace(inspected, configs={}, differences=())
+    try:
+        report = node.auditor.audit(resolved, rules.audit.scope, rules.audit.allow)
+    except EngineGoneError:
+        raise
+    except MultiarchError as error:
+        if rules.audit.scope is AuditScope.IMAGE:
+            raise
+        # Each program is looked at again before it is started.
+        note = f"the files of {variant.platform} were not audited: {error.headline}"
+        state.note_inspected(variant.reference, replace(inspected, notes=(*inspected.notes, note)))
+        return
+    state.note_inspected(variant.reference, replace(inspected, audits=(report,)))
+    refuse_findings(resolved, report)
 
 
 def _refuse_nameless(settings: Settings) -> NoReturn:
