@@ -372,11 +372,11 @@ class Declarations:
         found: ParityRules = self.read(mark, node)
         return found
 
-    def find_image_rules(self, node: pytest.Item) -> ImageRules:
-        """Give what is looked at in a test's image before it runs."""
-        audit, index = find_mark(node, "audit"), find_mark(node, "index")
-        static = find_mark(node, "static_parity")
+    def find_image_rules(self, node: pytest.Item | None) -> ImageRules:
+        """Give what is looked at in a test's image before it runs; without one, what is configured."""
         settings = self._settings
+        names = ("audit", "index", "static_parity")
+        audit, index, static = (None if node is None else find_mark(node, each) for each in names)
         return ImageRules(
             audit=self.read(audit, node) if audit else settings.audit.value,
             index=self.read(index, node) if index else settings.index.value,

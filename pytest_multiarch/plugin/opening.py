@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
 
-from pytest_multiarch.core.audit import AuditScope
-from pytest_multiarch.core.errors import (
-    EngineGoneError,
-    MultiarchError,
-    PlatformUnavailableError,
-)
+from pytest_multiarch.core.errors import MultiarchError, PlatformUnavailableError
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.plugin.asking import resolve_image
 from pytest_multiarch.plugin.state import SPREAD, STATE, TRACE
@@ -128,38 +123,29 @@ def _open(
         variant = session.open_variant(reference, platform, recorder=recorder)
         if trace is not None:
             trace.variants[platform] = variant
-        _look_first(request, variant)
+        _look_first(request, variant, item)
         return variant
 
     return _call(request, open_it)
 
 
-def _look_first(request: pytest.FixtureRequest, variant: Variant) -> None:
+def _look_first(request: pytest.FixtureRequest, variant: Variant, item: pytest.Item | None) -> None:
     """Look at an image before anything of it runs; what is learned goes on record.
+
+    A fixture wider than a test has no `item`, whose marks say how.
 
     Raises:
         WrongArchitectureError: it holds programs for another platform.
     """
     state = request.config.stash[STATE]
-    rules = state.declared.find_image_rules(request.node)
-    declared = state.declared.find_platforms(request.node).platforms
-    node, resolved = variant.node, variant.resolved
-    inspected = node.first_look.look(resolved, rules, declared)
+    rules = state.declared.find_image_rules(item)
+    declared = () if item is None else state.declared.find_platforms(item).platforms
+    inspected = find_session(request.config).look_first(variant, rules, declared)
     if state.settings.parity == "off":
         inspected = replace(inspected, configs={}, differences=())
-    try:
-        report = node.auditor.audit(resolved, rules.audit.scope, rules.audit.allow)
-    except EngineGoneError:
-        raise
-    except MultiarchError as error:
-        if rules.audit.scope is AuditScope.IMAGE:
-            raise
-        # Each program is looked at again before it is started.
-        note = f"the files of {variant.platform} were not audited: {error.headline}"
-        state.note_inspected(variant.reference, replace(inspected, notes=(*inspected.notes, note)))
-        return
-    state.note_inspected(variant.reference, replace(inspected, audits=(report,)))
-    refuse_findings(resolved, report)
+    state.note_inspected(variant.reference, inspected)
+    for report in inspected.audits:
+        refuse_findings(variant.resolved, report)
 
 
 def _refuse_nameless(settings: Settings) -> NoReturn:

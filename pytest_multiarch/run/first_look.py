@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_multiarch.core.audit import AuditScope
 from pytest_multiarch.core.errors import EngineGoneError, MultiarchError
 from pytest_multiarch.core.index_checks import check_index
 from pytest_multiarch.core.inspected import Inspected
@@ -20,7 +21,7 @@ from pytest_multiarch.core.static_parity import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_multiarch.core.image_rules import ImageRules, IndexRules, StaticRules
+    from pytest_multiarch.core.image_rules import AuditRules, ImageRules, IndexRules, StaticRules
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.static_parity import StaticDifference
     from pytest_multiarch.core.variant import ResolvedVariant
@@ -41,15 +42,18 @@ class FirstLook:
     def look(
         self, variant: ResolvedVariant, rules: ImageRules, platforms: Sequence[Platform]
     ) -> Inspected:
-        """Give what a variant's index and config say, and how the files of its image differ.
+        """Give what a variant's index, config and files say, and how those of its image differ.
 
         `platforms` are those that the test declares: their variants are compared.
 
         Raises:
-            EngineGoneError: the engine stopped answering. What else goes wrong is a note.
+            EngineGoneError: the engine stopped answering.
+            ImageError, EngineError: all files were to be audited, and they cannot be read. What
+                else goes wrong is a note: each program is looked at again before it starts.
         """
+        inspected = self._audit(variant, rules.audit)
         static = rules.static_parity
-        inspected = Inspected(allow=static.allow)
+        inspected = replace(inspected, allow=static.allow)
         if StaticPart.CONFIG in static.parts and variant.config.settings:
             described = describe_config(variant.config.settings)
             inspected = replace(inspected, configs={variant.platform: described})
@@ -59,6 +63,20 @@ class FirstLook:
             notes = (*inspected.notes, *notes)
             inspected = replace(inspected, differences=differences, notes=notes)
         return inspected
+
+    def _audit(self, variant: ResolvedVariant, rules: AuditRules) -> Inspected:
+        if rules.scope is AuditScope.OFF:
+            return Inspected()
+        try:
+            report = self._node.auditor.audit(variant, rules.scope, rules.allow)
+        except EngineGoneError:
+            raise
+        except MultiarchError as error:
+            if rules.scope is AuditScope.IMAGE:
+                raise
+            why = f"the files of {variant.platform} were not audited: {error.headline}"
+            return Inspected(notes=(why,))
+        return Inspected(audits=(report,))
 
     def _compare(
         self, variant: ResolvedVariant, rules: StaticRules, platforms: Sequence[Platform]
