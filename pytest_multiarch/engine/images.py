@@ -27,7 +27,12 @@ from pytest_multiarch.engine.connection import (
     EngineRefusedError,
     hang_up,
 )
-from pytest_multiarch.engine.messages import explain_denied, explain_pull_failure
+from pytest_multiarch.engine.messages import (
+    explain_denied,
+    explain_load_failure,
+    explain_pull_failure,
+    explain_pull_warning,
+)
 from pytest_multiarch.engine.sessions import IMAGE_NAMES
 
 if TYPE_CHECKING:
@@ -191,8 +196,10 @@ class ImageStore:
                 f"{reference} is an id, which no registry knows", cure="name the image instead"
             )
         lookup = self._find_credentials(parsed.registry)
-        text = self._request_pull(parsed, platform, lookup.credentials, tell)
+        warnings: list[str] = []
+        text = self._request_pull(parsed, platform, lookup.credentials, tell, warnings)
         if not text:
+            _check_warnings(warnings, parsed, platform)
             return
         failure = explain_pull_failure(
             text,
@@ -213,8 +220,17 @@ class ImageStore:
         platform: Platform | None,
         credentials: Credentials | None,
         tell: TellBytes,
+        warnings: list[str],
     ) -> str:
-        """Have the engine pull; give its words if that failed."""
+        """Have the engine pull; give its words if that failed, and collect its warnings."""
+        layers = _LayerBytes(tell)
+
+        def take_in(line: Mapping[str, Any]) -> None:
+            layers.take_in(line)
+            said = str(line.get("status") or line.get("stream") or "")
+            if said.startswith("WARNING"):
+                warnings.append(said)
+
         params = {"fromImage": reference.name, "tag": reference.locator}
         if platform is not None:
             params["platform"] = str(platform)
@@ -228,7 +244,7 @@ class ImageStore:
                 timeout_s=STREAM_TIMEOUT_S,
                 is_stream=True,
             )
-            return self._find_stream_error(response, _LayerBytes(tell).take_in)
+            return self._find_stream_error(response, take_in)
         except EngineRefusedError as error:
             return error.text
 
@@ -261,7 +277,7 @@ class ImageStore:
             is_stream=True,
         )
         if text := self._find_stream_error(response):
-            raise ImageError(f"{self._connection.endpoint.url} could not load an image: {text}")
+            raise explain_load_failure(text, node=self._connection.endpoint.url)
 
     def remove(self, reference: str) -> None:
         """Remove a name, and the image with its last name; an absent one is no error."""
@@ -294,6 +310,18 @@ class ImageStore:
     def _list_once(self, filters: str) -> list[dict[str, Any]]:
         found = self._connection.read_json("/images/json", params={"filters": filters})
         return cast("list[dict[str, Any]]", found)
+
+
+def _check_warnings(
+    warnings: Iterable[str], reference: ImageReference, platform: Platform | None
+) -> None:
+    """Take an engine's warning that it fetched another platform for the error that it is."""
+    for warning in warnings:
+        error = platform and explain_pull_warning(
+            warning, reference=str(reference), platform=platform
+        )
+        if error:
+            raise error
 
 
 class _LayerBytes:
