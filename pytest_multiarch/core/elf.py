@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HEADER_SIZE = 64
 _MAGIC = b"\x7fELF"
+_ET_EXEC = 2
 _EM_ARM = 40
 _EF_ARM_HARD_FLOAT = 0x400
 
@@ -112,3 +113,17 @@ def parse_shebang(head: bytes) -> tuple[str, ...]:
         return ()
     line = head[2:].split(b"\n", 1)[0].decode("utf-8", "surrogateescape").strip()
     return tuple(line.split(None, 1))
+
+
+def make_elf_head(architecture: str) -> bytes | None:
+    """Make the first bytes of a program of an architecture (OCI's name), as far as kernels look.
+
+    None for an architecture that is not known.
+    """
+    found = next((key for key, name in _ARCHITECTURES.items() if name == architecture), None)
+    if found is None:
+        return None
+    machine, is_64bit, is_little_endian = found
+    ident = _MAGIC + bytes((2 if is_64bit else 1, 1 if is_little_endian else 2, 1))
+    fields = struct.pack("<HHI" if is_little_endian else ">HHI", _ET_EXEC, machine, 1)
+    return ident.ljust(16, b"\0") + fields
