@@ -54,6 +54,10 @@ class EngineFacts:
     insecure_registries: tuple[str, ...] = ()
     """Hosts (and CIDR blocks) that it speaks plain HTTP to; loopback need not be listed."""
     product: str = "Docker"
+    memory_size: int = 0
+    """Of the node's machine, in bytes; 0 if it does not tell."""
+    data_root: str = ""
+    """The folder on the node in which it keeps images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
