@@ -7,6 +7,7 @@ processor supplements; what is more than a kernel would load is not looked at (`
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -236,8 +237,9 @@ def parse_shebang(head: bytes) -> tuple[str, ...]:
     """Read a script's interpreter and its argument from its first bytes; empty if it has none."""
     if not head.startswith(b"#!"):
         return ()
-    line = head[2:].split(b"\n", 1)[0].decode("utf-8", "surrogateescape").strip()
-    return tuple(line.split(None, 1))
+    line = head[2:].split(b"\n", 1)[0].decode("utf-8", "surrogateescape").strip(" \t")
+    # A carriage return is part of the name to Linux, which then finds no such file.
+    return tuple(re.split(r"[ \t]+", line, maxsplit=1)) if line else ()
 
 
 def make_elf_head(architecture: str) -> bytes | None:

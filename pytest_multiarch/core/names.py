@@ -243,6 +243,12 @@ def is_own_name(name: str, platform: Platform) -> bool:
     return parts["abi"] is None or parts["abi"] in abis
 
 
+def list_loaders(platform: Platform) -> tuple[str, ...]:
+    """Give the paths of the loaders that a platform's dynamically linked programs ask for."""
+    keys = (platform.architecture, f"{platform.architecture}/{platform.variant}")
+    return tuple(path for key in keys for path in _LOADERS.get(key, ()))
+
+
 def names_agree(ours: str, theirs: str, our_platform: Platform, their_platform: Platform) -> bool:
     """Tell whether two names mean the same: the same name, or each platform's own.
 

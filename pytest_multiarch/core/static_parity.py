@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_multiarch.core.names import is_own_name, mask_own_names, texts_agree
 from pytest_multiarch.core.path_pattern import compile_path_pattern
 from pytest_multiarch.core.secret_text import hide_in_words, hide_secret
+from pytest_multiarch.core.shown_text import show_text
 from pytest_multiarch.core.static_exclusions import (
     is_env_left_out,
     is_label_left_out,
@@ -156,11 +157,6 @@ def _values_agree(ours: Any, theirs: Any, our_platform: Platform, their_platform
             for key, value in ours.items()
         )
     return bool(ours == theirs)
-
-
-def show_text(text: str) -> str:
-    """Give a text from outside as it may be shown: what is not printable is spelled out."""
-    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def _show_values(values: Sequence[Any]) -> list[str]:

@@ -107,8 +107,8 @@ def _describe_entry(entry: FileEntry, below: int = 0) -> str:
             return f"link to {entry.target}"
         case FileKind.FOLDER if below:
             return f"folder, with {below:,} {'entry' if below == 1 else 'entries'} below"
-        case kind:
-            return kind.value
+        case _:
+            return entry.kind.value
 
 
 def _describe_entries(entries: Sequence[FileEntry], key: str) -> Iterator[TreeAspect]:

@@ -93,7 +93,7 @@ def test_any_bytes_are_a_header_or_none(head: bytes) -> None:
     [
         (b"#!/bin/sh\necho", ("/bin/sh",)),
         (b"#! /usr/bin/env python3 -u\n", ("/usr/bin/env", "python3 -u")),
-        (b"#!/bin/sh\r\n", ("/bin/sh",)),
+        (b"#!/bin/sh\r\n", ("/bin/sh\r",)),
         (b"#!\n", ()),
         (b"echo", ()),
         (b"", ()),

@@ -1,0 +1,8 @@
+"""Text from outside, such as a path in an image, as it may stand in a message."""
+
+from __future__ import annotations
+
+
+def show_text(text: str) -> str:
+    """Spell out what is not printable: control characters, undecodable bytes."""
+    return text if text.isprintable() else ascii(text)[1:-1]
