@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.errors import EngineError, ImageNotFoundError
 from pytest_multiarch.core.reference import ImageReference
+from pytest_multiarch.run.completed_source import CompletedSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,8 +43,9 @@ def open_image_source(
 
     A folder in the OCI layout, or an archive, that exists; `oci:FOLDER`, `oci-archive:FILE` and
     `docker-archive:FILE`, with `:NAME` behind it where it holds several images; `docker://REF` in
-    a registry, `docker-daemon:REF` in the engine; else a reference, and what the engine has under
-    a name wins, as in tests. Neither files nor registries need an engine.
+    a registry, `docker-daemon:REF` in the engine; else a reference: what the engine has under a
+    name wins, and variants that it lacks come from the registry, as in tests. Neither files nor
+    registries need an engine.
 
     Raises:
         ImageError, UsageError: there is no such image, or it cannot be read.
@@ -116,9 +118,13 @@ def _open_named(
             f"{text} is to be read from an engine, and there is none: {problem or '--no-engine'}",
             cure=f"name it {_REGISTRY}{reference} to look in the registry",
         )
-    is_in_engine = engine is not None and scheme != _REGISTRY
-    if engine is not None and is_in_engine and (scheme or engine.has_image(reference.text)):
+    if engine is not None and scheme == _ENGINE:
         return engine.open_image(reference.text)
+    if engine is not None and not scheme and engine.has_image(reference.text):
+        near = engine.open_image(reference.text)
+        if reference.is_local_id:
+            return near
+        return CompletedSource(near, lambda: _open_registry(reference, environ, engine))
     if reference.is_local_id:
         raise ImageNotFoundError(
             f"{reference} is an id, which no registry knows; "

@@ -110,7 +110,7 @@ def _make_row(variant: InspectedVariant) -> tuple[str, ...]:
         clean(variant.created[:10]) or "-",
         name_size(sum(variant.layers.values())) if variant.manifest else "-",
         name_size(variant.unpacked) if not variant.problem else "-",
-        str(variant.execution or ""),
+        str(variant.execution or "not known"),
     )
 
 

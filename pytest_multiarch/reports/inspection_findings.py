@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.audit import FindingKind
+from pytest_multiarch.core.audit import FindingKind, explain_finding
 from pytest_multiarch.core.static_parity import StaticPart
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.wording import (
@@ -49,8 +49,12 @@ def list_findings(inspection: Inspection, paint: Paint) -> Iterator[str]:
     for finding in inspection.index_findings:
         yield from _show_index_finding(finding, paint)
     for variant in inspection.variants:
-        for alike in _group(variant.open_findings):
+        groups = _group(variant.open_findings)
+        last = {alike[0].kind: alike for alike in groups}
+        for alike in groups:
             yield from _show_files(variant, alike, paint)
+            if last[alike[0].kind] is alike:
+                yield from _show_cure(inspection, variant, alike[0])
 
 
 def _show_index_finding(finding: IndexFinding, paint: Paint) -> Iterator[str]:
@@ -62,11 +66,11 @@ def _name(variant: InspectedVariant) -> str:
     return name_platform(variant.platform) if variant.platform else "an entry"
 
 
-def _group(findings: Iterable[FileFinding]) -> Iterable[Sequence[FileFinding]]:
+def _group(findings: Iterable[FileFinding]) -> list[list[FileFinding]]:
     alike: dict[tuple[object, ...], list[FileFinding]] = {}
     for each in findings:
         alike.setdefault((each.kind, each.found, each.expected, each.layer), []).append(each)
-    return alike.values()
+    return list(alike.values())
 
 
 def _show_files(
@@ -83,6 +87,14 @@ def _show_files(
         yield f"  {'':{_LABEL}}... and {len(alike) - _MOST_ALIKE:,} more, which --json lists"
     if first.layer:
         yield from _field("layer", f"{shorten_digest(first.layer)} {first.instruction}")
+
+
+def _show_cure(
+    inspection: Inspection, variant: InspectedVariant, finding: FileFinding
+) -> Iterator[str]:
+    if variant.platform:
+        _, cure = explain_finding(inspection.reference, variant.platform, finding)
+        yield from wrap(cut(clean(cure), 400), indent=2)
 
 
 def _field(label: str, value: str) -> Iterator[str]:

@@ -170,6 +170,11 @@ def test_without_an_engine_nobody_knows_how_it_would_run() -> None:
     assert "would run here" not in shown
 
 
+def test_how_a_platform_would_run_may_not_be_known() -> None:
+    shown = render(make_inspection(make_variant(), make_variant(ARM64, execution=None)))
+    assert "  not known\n" in shown
+
+
 def test_a_single_image_shares_nothing() -> None:
     inspection = make_inspection(make_variant())
     single = replace(inspection, index=replace(inspection.index, is_single=True))
