@@ -41,13 +41,13 @@ def walk_members(stream: BinaryIO, *, place: str) -> Iterator[TarMember]:
     Raises:
         ImageError: it is no tar archive, or it is broken or cut short.
     """
-    offset = 0
+    offset = end = 0
     extension: dict[str, str] = {}
     while True:
         stream.seek(offset)
         block = stream.read(_BLOCK)
         if len(block) < _BLOCK or not any(block):
-            _check_end(block, offset, place)
+            _check_end(stream, block, end, place)
             return
         _check_sum(block, offset, place)
         kind = block[156:157]
@@ -55,6 +55,7 @@ def walk_members(stream: BinaryIO, *, place: str) -> Iterator[TarMember]:
             extension.pop("size", ""), block[124:136], f"{place}, header at byte {offset}"
         )
         content = offset + _BLOCK
+        end = content + size
         offset = content + (size + _BLOCK - 1) // _BLOCK * _BLOCK
         if kind in (b"L", b"K", b"x", b"g"):
             if kind != b"g":
@@ -72,11 +73,16 @@ def walk_members(stream: BinaryIO, *, place: str) -> Iterator[TarMember]:
         extension = {}
 
 
-def _check_end(block: bytes, offset: int, place: str) -> None:
-    # Some writers leave the two empty blocks at the end out.
-    if offset == 0 or len(block) % _BLOCK:
-        what = "is no tar archive" if offset == 0 else "is cut short"
-        raise ImageError(f"{place} {what}", cure=_CURE)
+def _check_end(stream: BinaryIO, block: bytes, end: int, place: str) -> None:
+    """Tell the end of an archive, after a member that ended at `end`, from a part of one."""
+    if end == 0:
+        raise ImageError(f"{place} is no tar archive: it is empty", cure=_CURE)
+    is_cut = len(block) % _BLOCK != 0
+    if not block:  # some writers leave the two empty blocks at the end out
+        stream.seek(end - 1)
+        is_cut = not stream.read(1)
+    if is_cut:
+        raise ImageError(f"{place} is cut short", cure=_CURE)
 
 
 def _check_sum(block: bytes, offset: int, place: str) -> None:
