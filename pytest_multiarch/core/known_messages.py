@@ -213,7 +213,8 @@ KNOWN_MESSAGES = (
         name="archive of several platforms on the classic store",
         stages=(Stage.LOAD,),
         pattern=_phrasings(
-            r"cannot load (a )?manifest list", r"docker-import-\d+/repositories: no such file"
+            r"cannot load (a )?manifest list",
+            r"docker-import-\d+/(repositories|blobs/json): no such file",
         ),
         error=ImageError,
         meaning="{node} cannot load an archive of several platforms",

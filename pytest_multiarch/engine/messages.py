@@ -40,7 +40,7 @@ _PROGRAM = re.compile(
 )
 # dockerd, podman, and podman before 4.4, which writes `{amd64 linux  [] }`.
 _OTHER_PLATFORM = re.compile(
-    r"(?:resulting image's configured platform|image platform) "
+    r"(?:resulting image's configured platform|image platform|was found but its platform) "
     r"\((?:(?P<text>\w+/[^)]+)"
     r"|\{(?P<architecture>\w+) (?P<os>\w+) [^\[]*\[\] ?(?P<variant>\w*)\})\) does not match",
     re.IGNORECASE,
@@ -71,9 +71,9 @@ def explain_pull_warning(text: str, *, reference: str, platform: Platform) -> Mu
     if found is None or _read_platform(found) == platform:
         return None
     return WrongArchitectureError(
-        f"{reference}: the entry for {platform} holds an image that says it is for "
+        f"asked for {platform} of {reference}, the engine fetched an image that says it is for "
         f"{_read_platform(found)}: {show_original(text)}",
-        cure=f"rebuild that entry; the index is shown by pytest-multiarch inspect {reference}",
+        cure=f"see what it holds: pytest-multiarch inspect {reference}",
     )
 
 

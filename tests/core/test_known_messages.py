@@ -167,6 +167,12 @@ OTHERS: list[Row] = [
         "archive of several platforms on the classic store",
         Stage.LOAD,
         ImageError,
+        "open /var/lib/docker/tmp/docker-import-930075426/blobs/json: no such file or directory",
+    ),
+    (
+        "archive of several platforms on the classic store",
+        Stage.LOAD,
+        ImageError,
         "cannot load a manifest list",
     ),
     ("archive without the platform", Stage.LOAD, ImageError, "image might be filtered out"),

@@ -55,6 +55,10 @@ def test_a_problem_with_the_logins_is_told_with_the_refusal() -> None:
             "WARNING: Pulled image with specified platform (linux/s390x), but the resulting "
             "image's configured platform (linux/amd64) does not match."
         ),
+        (
+            "WARNING: image with reference x:1 was found but its platform (linux/amd64) does not "
+            "match the specified platform (linux/s390x)"
+        ),
         "WARNING: image platform (linux/amd64) does not match the expected platform (linux/s390x)",
         (
             "WARNING: image platform ({amd64 linux  [] }) does not match the expected platform "
@@ -66,7 +70,8 @@ def test_a_warning_of_another_platform_is_an_error(text: str) -> None:
     error = explain_pull_warning(text, reference="x:1", platform=S390X)
     assert type(error) is WrongArchitectureError
     assert error.what.startswith(
-        "x:1: the entry for linux/s390x holds an image that says it is for linux/amd64: WARNING"
+        "asked for linux/s390x of x:1, the engine fetched an image that says it is for "
+        "linux/amd64: WARNING"
     )
 
 
