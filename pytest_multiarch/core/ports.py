@@ -216,6 +216,13 @@ class Engine(Protocol):
     def remove_image(self, reference: str) -> None:
         """Remove a name, and the image with its last name; an absent one is no error."""
 
+    def open_image(self, reference: str) -> ImageSource:
+        """Give an image that it has, by name, digest or id, as something that can be read.
+
+        Raises:
+            ImageNotFoundError: it has none of that name.
+        """
+
     # Containers
 
     def create_container(self, spec: ContainerSpec) -> str:

@@ -375,8 +375,14 @@ class Declarations:
     def find_image_rules(self, node: pytest.Item | None) -> ImageRules:
         """Give what is looked at in a test's image before it runs; without one, what is configured."""
         settings = self._settings
+        if node is None:
+            return ImageRules(
+                audit=settings.audit.value,
+                index=settings.index.value,
+                static_parity=settings.static_parity.value,
+            )
         names = ("audit", "index", "static_parity")
-        audit, index, static = (None if node is None else find_mark(node, each) for each in names)
+        audit, index, static = (find_mark(node, each) for each in names)
         return ImageRules(
             audit=self.read(audit, node) if audit else settings.audit.value,
             index=self.read(index, node) if index else settings.index.value,

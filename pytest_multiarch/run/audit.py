@@ -21,8 +21,9 @@ from pytest_multiarch.run.partial_tree import PartialTree
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_multiarch.core.audit import Files, PathAllowance
+    from pytest_multiarch.core.audit import PathAllowance
     from pytest_multiarch.core.manifest import StoredLayer
+    from pytest_multiarch.core.reached import Files
     from pytest_multiarch.core.variant import ResolvedVariant
     from pytest_multiarch.run.examine import VariantContent
     from pytest_multiarch.run.node import Node
@@ -90,7 +91,7 @@ class Auditor:
         with self._lock:
             if variant.digest not in self._contents:
                 tools = self._node.tools
-                source = tools.open_image_export(self._node.engine, variant)
+                source = self._node.engine.open_image(variant.create_image)
                 examiner = Examiner(source, tools.read_layer, tools.image_cache)
                 entries = source.read_index().variants
                 entry = next((e for e in entries if e.platform == variant.platform), None)

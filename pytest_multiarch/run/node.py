@@ -28,7 +28,6 @@ if TYPE_CHECKING:
         Engine,
         EngineFacts,
         ImageCache,
-        ImageSource,
         Registry,
         TellBytes,
     )
@@ -65,9 +64,6 @@ class NodeTools(Protocol):
 
     def show_progress(self, task: str) -> AbstractContextManager[TellBytes]:
         """Show the user that something takes long, and how far it is."""
-
-    def open_image_export(self, engine: Engine, variant: ResolvedVariant) -> ImageSource:
-        """Give an image that the engine has as something that can be read."""
 
     def read_layer(self, stored: StoredLayer, stream: ByteStream) -> Layer:
         """Read what a layer holds; see `LayerReader`."""
