@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.errors import EngineError, ImageNotFoundError
+from pytest_multiarch.core.errors import EngineError, ImageError, ImageNotFoundError
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.run.completed_source import CompletedSource
 
@@ -65,7 +65,7 @@ def _try_engine(environ: Mapping[str, str]) -> tuple[DockerEngine | None, str]:
     try:
         return open_engine(find_endpoint(environ), environ), ""
     except EngineError as error:
-        return None, str(error)
+        return None, error.headline
 
 
 def _open_files(text: str) -> ImageSource | None:
@@ -131,7 +131,19 @@ def _open_named(
             + (f"it is not on {engine.address}" if engine else f"no engine was asked: {problem}"),
             cure="name the image instead",
         )
-    return _open_registry(reference, environ, engine)
+    source = _open_registry(reference, environ, engine)
+    if not scheme:
+        _check_index(source, f"{reference} is not on {engine.address}" if engine else problem)
+    return source
+
+
+def _check_index(source: ImageSource, reason: str) -> None:
+    """Read the index; an error says too for what reason it was not read from an engine."""
+    try:
+        source.read_index()
+    except (ImageError, EngineError) as error:
+        what = f"{reason}, and {error.what}" if reason else error.what
+        raise type(error)(what, cure=error.cure) from None
 
 
 def _parse_reference(text: str) -> ImageReference:

@@ -17,6 +17,7 @@ from pytest_multiarch.reports.inspection_findings import (
 from pytest_multiarch.reports.paint import Paint
 from pytest_multiarch.reports.wording import (
     count,
+    lay_out,
     name_platform,
     name_platforms,
     name_size,
@@ -46,47 +47,45 @@ def render_inspection(
     yield from _list_unseen(inspection, paint)
     yield ""
     yield from wrap(_describe_cost(inspection))
-    for section in (
-        list_findings(inspection, paint),
-        list_differences(inspection, paint, is_full=is_full),
-        list_allowed(inspection, paint),
-        list_notes(inspection, paint),
+    for block in (
+        *list_findings(inspection, paint),
+        *list_differences(inspection, paint, is_full=is_full),
+        *list_allowed(inspection, paint),
+        *list_notes(inspection, paint),
     ):
-        lines = list(section)
-        yield from ("", *lines) if lines else ()
+        yield from ("", *block)
     yield ""
     yield _conclude(inspection, paint)
 
 
 def _render_head(inspection: Inspection) -> Iterator[str]:
     index = inspection.index
-    yield _field("image", inspection.reference)
-    yield _field("from", inspection.source)
-    yield _field("digest", index.digest or "none: the engine keeps none for what was built there")
-    yield _field("type", f"{index.media_type}{', a single image' if index.is_single else ''}")
-    for base in _describe_bases(inspection):
-        yield _field("base", base)
+    kind = "a single image" if index.is_single else ""
+    yield from _field("image", inspection.reference)
+    yield from _field("found", inspection.source)
+    yield from _field("digest", index.digest)
+    yield from _field("type", ", ".join(filter(None, (index.media_type, kind))))
+    for system in _describe_systems(inspection):
+        yield from _field("system", system)
+    if inspection.base_name:
+        yield from _field("base", inspection.base_name)
     attestations = [each for each in index.entries if each.is_attestation]
     if attestations:
-        yield _field("beside", f"{count(len(attestations), 'attestation')}, which nothing runs")
+        number = count(len(attestations), "attestation")
+        yield from _field("beside", f"{number}, which nothing runs")
 
 
-def _field(label: str, value: str) -> str:
-    return f"{label:{_LABEL}}{cut(clean(value), 200)}".rstrip()
+def _field(label: str, value: str) -> list[str]:
+    return lay_out(label, cut(clean(value), 200), width=_LABEL)
 
 
-def _describe_bases(inspection: Inspection) -> Iterator[str]:
+def _describe_systems(inspection: Inspection) -> Iterator[str]:
     """Say which system the files are of; by platform only where that differs."""
-    built_from = f"built from {inspection.base_name}" if inspection.base_name else ""
     systems = inspection.systems
     for name, variants in systems.items():
-        shown = name or "no os-release"
-        if len(systems) > 1:
-            shown += f" ({name_platforms(each.platform for each in variants if each.platform)})"
-        yield f"{shown}, {built_from}" if built_from else shown
-        built_from = ""
-    if built_from:
-        yield built_from
+        where = name_platforms(each.platform for each in variants if each.platform)
+        shown = name or "not named: there is no os-release"
+        yield f"{shown} ({where})" if len(systems) > 1 else shown
 
 
 def _render_table(inspection: Inspection, paint: Paint) -> Iterator[str]:
@@ -104,11 +103,12 @@ def _render_table(inspection: Inspection, paint: Paint) -> Iterator[str]:
 
 
 def _make_row(variant: InspectedVariant) -> tuple[str, ...]:
+    stored = sum(variant.layers.values())
     return (
         name_platform(variant.platform) if variant.platform else "none named",
         shorten_digest(variant.entry.digest) or "-",
         clean(variant.created[:10]) or "-",
-        name_size(sum(variant.layers.values())) if variant.manifest else "-",
+        name_size(stored) if stored else "-",
         name_size(variant.unpacked) if not variant.problem else "-",
         str(variant.execution or "not known"),
     )
@@ -130,13 +130,8 @@ def _name(variant: InspectedVariant) -> str:
 def _describe_cost(inspection: Inspection) -> str:
     """Say what one platform costs to pull, and all of them to store."""
     sizes = [each for each in (sum(v.layers.values()) for v in inspection.variants) if each]
-    if not sizes:
-        return "What it costs to pull is not known."
-    if not inspection.is_compressed:
-        return (
-            "What it costs to pull is not known here: this store keeps layers unpacked. "
-            + _describe_sharing(inspection.measure_stored(), sizes)
-        ).rstrip()
+    if not sizes or not inspection.is_compressed:
+        return "What a pull costs is not known: layers are kept unpacked here."
     return (
         f"{_describe_pull(sizes)} {_describe_sharing(inspection.measure_stored(), sizes)}".rstrip()
     )

@@ -1,7 +1,9 @@
-"""What is wrong with an image, as lines: alike things together, the first few of many."""
+"""What is wrong with an image, as blocks of lines: alike together, the first few of many."""
 
 from __future__ import annotations
 
+import shlex
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.audit import FindingKind, explain_finding
@@ -9,8 +11,10 @@ from pytest_multiarch.core.static_parity import StaticPart
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.wording import (
     count,
+    lay_out,
     name_platform,
     name_platforms,
+    shorten,
     shorten_digest,
     wrap,
 )
@@ -19,14 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_multiarch.core.audit import FileFinding
-    from pytest_multiarch.core.index_checks import IndexFinding
     from pytest_multiarch.core.inspection import InspectedVariant, Inspection
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.static_parity import StaticDifference
     from pytest_multiarch.reports.paint import Paint
 
+Block = list[str]
+"""Lines that belong together."""
 _MOST_ALIKE = 8
-"""Files, or differences, of one kind that are listed; --json has all."""
+"""Files that are wrong in the same way and are listed; --json has all."""
+_MOST_DIFFERING = 20
+_MOST_IN_BRIEF = 5
 _LABEL = 10
 
 _KIND_WORDS = {
@@ -44,22 +51,17 @@ _PART_WORDS = {
 }
 
 
-def list_findings(inspection: Inspection, paint: Paint) -> Iterator[str]:
+def list_findings(inspection: Inspection, paint: Paint) -> Iterator[Block]:
     """List what is wrong with the index, and with the files of each variant."""
     for finding in inspection.index_findings:
-        yield from _show_index_finding(finding, paint)
+        title = wrap(f"index: {cut(clean(finding.what), 300)}", hanging=2)
+        yield [*map(paint.bad, title), *wrap(cut(clean(finding.cure), 300), indent=2)]
     for variant in inspection.variants:
         groups = _group(variant.open_findings)
         last = {alike[0].kind: alike for alike in groups}
         for alike in groups:
-            yield from _show_files(variant, alike, paint)
-            if last[alike[0].kind] is alike:
-                yield from _show_cure(inspection, variant, alike[0])
-
-
-def _show_index_finding(finding: IndexFinding, paint: Paint) -> Iterator[str]:
-    yield paint.bad(f"index: {cut(clean(finding.what), 300)}")
-    yield from wrap(cut(clean(finding.cure), 300), indent=2)
+            cure = _list_cures(inspection, variant, alike[0]) if alike in last.values() else ()
+            yield [*_show_files(variant, alike, paint), *cure]
 
 
 def _name(variant: InspectedVariant) -> str:
@@ -89,42 +91,61 @@ def _show_files(
         yield from _field("layer", f"{shorten_digest(first.layer)} {first.instruction}")
 
 
-def _show_cure(
+def _list_cures(
     inspection: Inspection, variant: InspectedVariant, finding: FileFinding
 ) -> Iterator[str]:
-    if variant.platform:
-        _, cure = explain_finding(inspection.reference, variant.platform, finding)
-        yield from wrap(cut(clean(cure), 400), indent=2)
+    if variant.platform is None:
+        return
+    _, cure = explain_finding(inspection.reference, variant.platform, finding)
+    yield from wrap(cut(clean(cure), 400), indent=2)
+    if finding.kind is FindingKind.STRAY:
+        option = shlex.quote(f"{finding.path}=REASON")
+        yield f"  or, if it belongs there: --allow {cut(clean(option), 200)}"
 
 
-def _field(label: str, value: str) -> Iterator[str]:
-    yield from wrap(f"{label:{_LABEL}}{cut(clean(value), 300)}", indent=2, hanging=_LABEL)
+def _field(label: str, value: str) -> list[str]:
+    return lay_out(label, cut(clean(value), 300), width=_LABEL, indent=2)
 
 
-def list_differences(inspection: Inspection, paint: Paint, *, is_full: bool) -> Iterator[str]:
-    """List what differs between the variants, part by part."""
+def list_differences(inspection: Inspection, paint: Paint, *, is_full: bool) -> Iterator[Block]:
+    """List what differs between the variants: in full what are findings, the rest in brief."""
     for part, words in _PART_WORDS.items():
         found = [e for e in inspection.differences if e.part is part and not e.allowed]
         if not found:
             continue
-        decides = part in inspection.deciding
-        number = count(len(found), "difference")
-        title = f"{words}: {number} between variants"
-        yield paint.bad(title) if decides else f"{title} (a finding only with --static-parity)"
-        shown = found if is_full or len(found) <= _MOST_ALIKE else found[:_MOST_ALIKE]
-        for each in shown:
-            yield from _show_difference(each)
-        if len(shown) < len(found):
-            yield f"  ... and {len(found) - len(shown)} more, which --static-parity lists"
+        title = f"{words}: {count(len(found), 'difference')} between variants"
+        if part in inspection.deciding:
+            yield [paint.bad(title), *_list_deciding(found, is_full=is_full)]
+        else:
+            yield [title, *_list_in_brief(found)]
+
+
+def _list_deciding(found: Sequence[StaticDifference], *, is_full: bool) -> Iterator[str]:
+    shown = found if is_full else found[:_MOST_DIFFERING]
+    for each in shown:
+        yield from _show_difference(each)
+    if len(shown) < len(found):
+        yield f"  ... and {len(found) - len(shown):,} more, which --static-parity lists"
+    yield "  what is right is allowed with a reason, in multiarch.yaml:"
+    subject = cut(clean(found[0].subject), 100)
+    yield f'  static_parity: {{allow: [{{subject: "{subject}", reason: "..."}}]}}'
+
+
+def _list_in_brief(found: Sequence[StaticDifference]) -> Iterator[str]:
+    aspects = Counter(each.aspect for each in found)
+    for each in found[:_MOST_IN_BRIEF]:
+        yield f"  {each.aspect:8}  {shorten(clean(each.subject), 68)}"
+    counts = ", ".join(f"{number:,} {aspect}" for aspect, number in aspects.items())
+    yield from wrap(
+        f"in all {counts}; --static-parity lists them, and makes them findings", indent=2
+    )
 
 
 def _show_difference(difference: StaticDifference) -> Iterator[str]:
-    values = "; ".join(
-        f"{cut(clean(value), 100)} on {name_platforms(platforms)}"
-        for value, platforms in _join_alike(difference.values).items()
-    )
-    subject = f"{cut(clean(difference.subject), 120)} ({difference.aspect})"
-    yield from wrap(f"{subject}: {values}", indent=2, hanging=2)
+    yield f"  {cut(clean(difference.subject), 120)} ({difference.aspect})"
+    for value, platforms in _join_alike(difference.values).items():
+        shown = f"{name_platforms(platforms)}: {cut(clean(value), 200)}"
+        yield from wrap(shown, indent=4, hanging=2)
 
 
 def _join_alike(values: Mapping[Platform, str]) -> Mapping[str, Sequence[Platform]]:
@@ -134,7 +155,7 @@ def _join_alike(values: Mapping[Platform, str]) -> Mapping[str, Sequence[Platfor
     return alike
 
 
-def list_allowed(inspection: Inspection, paint: Paint) -> Iterator[str]:
+def list_allowed(inspection: Inspection, paint: Paint) -> Iterator[Block]:
     """List what was found and is allowed, by the reasons."""
     reasons: dict[str, list[str]] = {}
     for variant in inspection.variants:
@@ -146,21 +167,26 @@ def list_allowed(inspection: Inspection, paint: Paint) -> Iterator[str]:
         if each.allowed:
             reasons.setdefault(each.allowed, []).append(each.subject)
     if reasons:
-        yield paint.strong("allowed")
-    for reason, subjects in reasons.items():
-        more = f" and {len(subjects) - 1} more" if len(subjects) > 1 else ""
-        text = f"{cut(clean(subjects[0]), 120)}{more}: {cut(clean(reason), 200)}"
-        yield from wrap(text, indent=2, hanging=2)
+        lines = [_join_allowed(*each) for each in reasons.items()]
+        yield [paint.strong("allowed"), *(line for each in lines for line in each)]
 
 
-def list_notes(inspection: Inspection, paint: Paint) -> Iterator[str]:
+def _join_allowed(reason: str, subjects: Sequence[str]) -> list[str]:
+    more = f" and {len(subjects) - 1:,} more" if len(subjects) > 1 else ""
+    text = f"{cut(clean(subjects[0]), 120)}{more}: {cut(clean(reason), 200)}"
+    return wrap(text, indent=2, hanging=2)
+
+
+def list_notes(inspection: Inspection, paint: Paint) -> Iterator[Block]:
     """List what else is to be known, once where it holds for several variants."""
     notes: dict[str, list[str]] = {each: [] for each in inspection.notes}
     for variant in inspection.variants:
         for each in variant.audit.notes if variant.audit else ():
             notes.setdefault(each, []).append(_name(variant))
-    if notes:
-        yield paint.strong("notes")
+    if not notes:
+        return
+    lines = [paint.strong("notes")]
     for note, platforms in notes.items():
         where = f"{', '.join(platforms)}: " if 0 < len(platforms) < len(inspection.variants) else ""
-        yield from wrap(f"{where}{cut(clean(note), 300)}", indent=2, hanging=2)
+        lines += wrap(f"{where}{cut(clean(note), 300)}", indent=2, hanging=2)
+    yield lines

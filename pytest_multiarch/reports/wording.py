@@ -142,6 +142,13 @@ def shorten_digest(digest: str) -> str:
     return digest.partition(":")[2][:12]
 
 
+def lay_out(label: str, text: str, *, width: int, indent: int = 0) -> list[str]:
+    """Put a text beside a label of that width, in as many lines as it needs."""
+    first, *others = wrap(text, width=80 - indent - width) or [""]
+    lines = [f"{label:{width}}{first}".rstrip(), *(" " * width + each for each in others)]
+    return [" " * indent + each for each in lines]
+
+
 def wrap(text: str, *, indent: int = 0, hanging: int = 0, width: int = 80) -> list[str]:
     """Break a text into lines; words stay whole, `hanging` is for the second line and on."""
     first, others = " " * indent, " " * (indent + hanging)

@@ -100,7 +100,7 @@ def inspect_image(
         deciding=frozenset(rules.static_parity.parts),
         notes=(
             *notes,
-            *_list_untold(index),
+            *_list_untold(index, reference),
             *inspector.list_unused(differences),
         ),
     )
@@ -121,11 +121,11 @@ def _choose_entries(
     return tuple(each for each in index.variants if not platforms or each.platform in platforms)
 
 
-def _list_untold(index: IndexDocument) -> Iterator[str]:
+def _list_untold(index: IndexDocument, reference: str) -> Iterator[str]:
     if index.is_single and index.is_partial:
         yield (
-            "the engine's classic store keeps one platform of an image; whether there are others, "
-            "its registry tells: docker://REFERENCE"
+            "a classic image store keeps one platform of an image; whether there are others, its "
+            f"registry tells: docker://{reference.removeprefix('docker-daemon:')}"
         )
 
 

@@ -20,10 +20,11 @@ from tests.samples import AMD64, ARM7, ARM64
 
 GOOD = """\
 image   ghcr.io/acme/app:1.4
-from    the registry ghcr.io
+found   the registry ghcr.io
 digest  sha256:dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd
 type    application/vnd.oci.image.index.v1+json
-base    Debian GNU/Linux 12 (bookworm), built from docker.io/library/debian:12
+system  Debian GNU/Linux 12 (bookworm)
+base    docker.io/library/debian:12
 beside  1 attestation, which nothing runs
 
 platform     digest        created      stored  unpacked  would run here
@@ -87,6 +88,11 @@ def test_of_many_files_the_first_few_are_listed() -> None:
     assert len(shown.splitlines()) < 50
 
 
+def test_a_stray_file_may_belong_there() -> None:
+    shown = render(make_bad(make_finding("/opt/qemu x86", kind=FindingKind.STRAY)))
+    assert "  or, if it belongs there: --allow '/opt/qemu x86=REASON'\n" in shown
+
+
 @pytest.mark.parametrize("kind", FindingKind)
 def test_every_kind_of_finding_has_words(kind: FindingKind) -> None:
     assert "linux/arm64: 1 file" in render(make_bad(make_finding(kind=kind)))
@@ -111,15 +117,20 @@ def test_differences_of_configs_are_findings() -> None:
     shown = render(make_inspection(differences=differ(1, StaticPart.CONFIG)))
     assert (
         "configs: 1 difference between variants\n"
-        "  /etc/0 (mode): 0644 on linux/amd64, linux/arm/v7; 0600 on linux/arm64\n"
+        "  /etc/0 (mode)\n"
+        "    linux/amd64, linux/arm/v7: 0644\n"
+        "    linux/arm64: 0600\n"
+        "  what is right is allowed with a reason, in multiarch.yaml:\n"
+        '  static_parity: {allow: [{subject: "/etc/0", reason: "..."}]}\n'
     ) in shown
     assert "\n1 finding; " in shown
 
 
 def test_differences_of_files_are_shown_in_brief() -> None:
     shown = render(make_inspection(differences=differ(30)))
-    assert "files: 30 differences between variants (a finding only with --static-parity)" in shown
-    assert "\n  ... and 22 more, which --static-parity lists\n" in shown
+    assert "files: 30 differences between variants\n  mode      /etc/0\n" in shown
+    assert "\n  in all 30 mode; --static-parity lists them, and makes them findings\n" in shown
+    assert "/etc/5" not in shown
     assert "\nno findings; " in shown
 
 
@@ -127,7 +138,7 @@ def test_differences_of_files_in_full() -> None:
     inspection = make_inspection(differences=differ(30), deciding=frozenset(StaticPart))
     shown = render(inspection, is_full=True)
     assert "files: 30 differences between variants\n" in shown
-    assert "  /etc/29 (mode): " in shown
+    assert "  /etc/29 (mode)\n" in shown
     assert "\n30 findings; " in shown
 
 
@@ -161,8 +172,8 @@ def test_a_note_on_one_variant_names_it() -> None:
 
 def test_systems_that_differ_are_told_apart() -> None:
     shown = render(make_bad(system="Alpine Linux v3.20"))
-    assert "base    Debian GNU/Linux 12 (bookworm) (linux/amd64), built from docker.io" in shown
-    assert "base    Alpine Linux v3.20 (linux/arm64)\n" in shown
+    assert "system  Debian GNU/Linux 12 (bookworm) (linux/amd64)\n" in shown
+    assert "system  Alpine Linux v3.20 (linux/arm64)\n" in shown
 
 
 def test_without_an_engine_nobody_knows_how_it_would_run() -> None:
@@ -186,7 +197,7 @@ def test_a_single_image_shares_nothing() -> None:
 def test_layers_that_an_engine_keeps_unpacked() -> None:
     plain = make_layer("a", 100, media_type="application/vnd.oci.image.layer.v1.tar")
     shown = render(make_inspection(make_variant(AMD64, plain)))
-    assert "What it costs to pull is not known here: this store keeps layers unpacked." in shown
+    assert "What a pull costs is not known: layers are kept unpacked here." in shown
 
 
 def test_an_entry_without_a_platform() -> None:
