@@ -153,7 +153,7 @@ _NAMES_OF = {key: frozenset(names) for key, names in _NAMES.items()}
 _FILES_OF = _list_files()
 _TRIPLE = r"(?:-(?:[a-z0-9]+-)?linux(?:-(?:gnu|musl|uclibc))?-?(?:eabi(?:hf)?|abi64)?)?"
 _PARTS = re.compile(
-    r"(?P<arch>.*?)(?:-(?:(?P<vendor>[a-z0-9]+)-)?linux(?:-(?P<libc>gnu|musl|uclibc))?"
+    r"(?P<arch>.*?)(?:-(?:(?P<vendor>[a-z][a-z0-9]*)-)?linux(?:-(?P<libc>gnu|musl|uclibc))?"
     r"-?(?P<abi>eabi(?:hf)?|abi64)?)?"
 )
 

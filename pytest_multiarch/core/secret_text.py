@@ -18,7 +18,7 @@ _SECRET_NAME = re.compile(
 )
 _PUBLIC_NAME = re.compile(
     # Fingerprints that official images give for what they downloaded; the current folder.
-    r"gpg|pgp|public|^(?:old)?pwd$|_(?:file|path|dir|header|url)$",
+    r"(?:^|[^a-z])(?:gpg|pgp)(?:key|$|[^a-z])|public|^(?:old)?pwd$|_(?:file|path|dir|header|url)$",
     re.IGNORECASE,
 )
 # Bounded repetitions: the text is from outside, and must not take for ever.

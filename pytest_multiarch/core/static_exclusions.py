@@ -54,6 +54,9 @@ _PATHS = (
     # Folders and links that only some architectures have for their loaders and libraries.
     "/lib32", "/lib64", "/libo32", "/libx32",
     "/usr/lib32", "/usr/lib64", "/usr/libo32", "/usr/libx32",
+    # Names of `setarch`, by which it runs programs of the machine's other architectures.
+    "/usr/bin/i386", "/usr/bin/x86_64", "/usr/bin/ppc32", "/usr/bin/s390",
+    "/usr/share/man/**/man8/i386.8*", "/usr/share/man/**/man8/x86_64.8*",
 )  # fmt: skip
 
 # Files that are there on all platforms, with different content.
@@ -62,6 +65,7 @@ _CONTENTS = (
     "**/*.a", "**/*.o", "**/*.la", "**/*.pc", "**/*.rlib", "**/*.syso", "/usr/include/**",
     "/usr/local/include/**", "**/_sysconfigdata_*.py", "**/config.gypi", "**/Makefile",
     "**/*.dist-info/RECORD", "**/*.dist-info/WHEEL", "**/.package-lock.json",
+    "/usr/bin/bashbug", "/usr/bin/ldd", "/bin/ldd",
     # Other mirrors and repositories (`ports.ubuntu.com`), `/etc/apk/arch`.
     "/etc/apk/arch", "/etc/apt/sources.list", "/etc/apt/sources.list.d/**",
     # With the day or the second of the build in them.

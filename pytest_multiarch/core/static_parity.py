@@ -10,6 +10,7 @@ import fnmatch
 import json
 import posixpath
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ from pytest_multiarch.core.static_exclusions import (
 from pytest_multiarch.core.tree_lineup import line_up_trees
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from pytest_multiarch.core.filetree import FileEntry
     from pytest_multiarch.core.packages import Package
@@ -207,7 +208,7 @@ def describe_config(document: Mapping[str, Any]) -> dict[str, Any]:
     neither is what is empty or says the default.
     """
     inner = next((document[key] for key in ("config", "Config") if key in document), document)
-    config = inner if isinstance(inner, dict) else dict(inner or {})
+    config = inner if isinstance(inner, Mapping) else {}
     described: dict[str, Any] = {
         "Env": _describe_env(_list_texts(config.get("Env"))),
         "Labels": _describe_labels(config.get("Labels")),

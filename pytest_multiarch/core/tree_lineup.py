@@ -27,7 +27,7 @@ _Line = tuple["FileEntry | None", ...]
 
 @dataclass(frozen=True, slots=True)
 class TreeAspect:
-    """One aspect of a path that has to agree between platforms: a value for each, None if missing.
+    """An aspect of a path that is to agree between platforms: a value for each, None if missing.
 
     `shown` are phrases for the values, where they are not themselves fit for showing.
     """
@@ -41,7 +41,7 @@ class TreeAspect:
 def line_up_trees(
     trees: Sequence[Iterable[FileEntry]], platforms: Sequence[Platform]
 ) -> Iterator[TreeAspect]:
-    """Give the aspects in which trees are to agree, path by path; those of whole folders once.
+    """Give aspects in which trees may not agree, path by path; those of whole folders once.
 
     A path is called as on the first platform that has it.
     """
@@ -108,7 +108,7 @@ def _describe_entry(entry: FileEntry, below: int = 0) -> str:
         case FileKind.FOLDER if below:
             return f"folder, with {below:,} {'entry' if below == 1 else 'entries'} below"
         case _:
-            return entry.kind.value
+            return str(entry.kind.value)
 
 
 def _describe_entries(entries: Sequence[FileEntry], key: str) -> Iterator[TreeAspect]:
@@ -119,14 +119,24 @@ def _describe_entries(entries: Sequence[FileEntry], key: str) -> Iterator[TreeAs
         yield TreeAspect(path, "kind", kinds)
         return
     if entries[0].kind is FileKind.LINK:
-        yield TreeAspect(path, "target", tuple(each.target for each in entries))
+        if key != PLACEHOLDER:  # else loaders, whose links lead elsewhere on each platform
+            yield TreeAspect(path, "target", tuple(each.target for each in entries))
         return
-    yield TreeAspect(path, "mode", tuple(f"{each.mode:04o}" for each in entries))
-    yield TreeAspect(path, "owner", tuple(f"{each.uid}:{each.gid}" for each in entries))
+    yield from _describe_numbers(entries)
     digests = tuple(each.digest for each in entries)
-    if kinds[0] in ("file", "script") and all(digests) and _has_one_content(path, key):
+    is_data = kinds[0] in ("file", "script") and all(digests)
+    if is_data and len(set(digests)) > 1 and _has_one_content(path, key):
         shown = (f"{each.size:,} bytes, sha256 {each.digest[:8]}" for each in entries)
         yield TreeAspect(path, "content", digests, tuple(shown))
+
+
+def _describe_numbers(entries: Sequence[FileEntry]) -> Iterator[TreeAspect]:
+    first, *others = entries
+    if any(each.mode != first.mode for each in others):
+        yield TreeAspect(first.path, "mode", tuple(f"{each.mode:04o}" for each in entries))
+    if any((each.uid, each.gid) != (first.uid, first.gid) for each in others):
+        owners = tuple(f"{each.uid}:{each.gid}" for each in entries)
+        yield TreeAspect(first.path, "owner", owners)
 
 
 def _has_one_content(path: str, key: str) -> bool:
@@ -143,4 +153,4 @@ def _name_kind(entry: FileEntry) -> str:
         case ForeignFormat(name=name):
             return f"{name} file"
         case _:
-            return entry.kind.value
+            return str(entry.kind.value)
