@@ -18,7 +18,8 @@ from urllib.parse import urlencode
 import urllib3
 
 from pytest_multiarch.core.errors import EngineError, EngineGoneError
-from pytest_multiarch.core.known_messages import Occasion, Stage, find_known
+from pytest_multiarch.core.known_message import Occasion, Stage
+from pytest_multiarch.core.known_messages import find_known
 from pytest_multiarch.engine.attachment import SocketAttachment
 from pytest_multiarch.engine.messages import describe_cause, explain_unreachable
 from pytest_multiarch.engine.transport import open_connection, open_socket

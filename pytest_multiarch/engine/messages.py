@@ -19,13 +19,8 @@ from pytest_multiarch.core.errors import (
     ProgramNotFoundError,
     WrongArchitectureError,
 )
-from pytest_multiarch.core.known_messages import (
-    KNOWN_MESSAGES,
-    Occasion,
-    Stage,
-    find_known,
-    show_original,
-)
+from pytest_multiarch.core.known_message import Occasion, Stage, show_original
+from pytest_multiarch.core.known_messages import KNOWN_MESSAGES, find_known
 from pytest_multiarch.core.platform import Platform
 
 if TYPE_CHECKING:

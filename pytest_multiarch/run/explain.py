@@ -9,7 +9,8 @@ from pytest_multiarch.core.errors import (
     EngineGoneError,
     MultiarchError,
 )
-from pytest_multiarch.core.known_messages import Occasion, find_last_words
+from pytest_multiarch.core.known_message import Occasion
+from pytest_multiarch.core.known_messages import find_last_words
 
 if TYPE_CHECKING:
     from pytest_multiarch.core.platform import Platform

@@ -17,14 +17,8 @@ from pytest_multiarch.core.errors import (
     UsageError,
     WrongArchitectureError,
 )
-from pytest_multiarch.core.known_messages import (
-    KNOWN_MESSAGES,
-    Occasion,
-    Stage,
-    find_known,
-    find_last_words,
-    show_original,
-)
+from pytest_multiarch.core.known_message import Occasion, Stage, show_original
+from pytest_multiarch.core.known_messages import KNOWN_MESSAGES, find_known, find_last_words
 
 DIGEST = "sha256:" + "a" * 64
 FOUND = "image with reference x:1 was found"

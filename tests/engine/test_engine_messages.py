@@ -19,7 +19,8 @@ from pytest_multiarch.core.errors import (
     UsageError,
     WrongArchitectureError,
 )
-from pytest_multiarch.core.known_messages import Stage, find_known
+from pytest_multiarch.core.known_message import Stage
+from pytest_multiarch.core.known_messages import find_known
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.ports import ContainerSpec, ExecSpec
 from pytest_multiarch.engine.connection import EngineRefusedError
