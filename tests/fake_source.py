@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
-import tarfile
 from typing import TYPE_CHECKING, Any
 
+from pytest_multiarch.core.digest import compute_digest
 from pytest_multiarch.core.errors import ImageNotFoundError
 from pytest_multiarch.core.index import INDEX_MEDIA_TYPES, MANIFEST_MEDIA_TYPES, parse_image_config
 from pytest_multiarch.core.manifest import (
@@ -17,28 +16,12 @@ from pytest_multiarch.core.manifest import (
     VariantManifest,
 )
 from pytest_multiarch.core.platform import Platform
+from tests.sample_layouts import GZIP_LAYER, make_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_multiarch.core.ports import ByteStream
-
-_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
-
-
-def hash_bytes(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-def make_archive(files: Mapping[str, bytes]) -> bytes:
-    """Make a tar archive of executable files."""
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size, info.mode = len(content), 0o755
-            archive.addfile(info, io.BytesIO(content))
-    return data.getvalue()
 
 
 class FakeSource:
@@ -65,10 +48,10 @@ class FakeSource:
             "config": {"Cmd": ["/usr/bin/app"], **(config or {})},
         }
         stored = tuple(map(self._store, layers))
-        digest = hash_bytes(f"{document} {stored}".encode())
+        digest = compute_digest(f"{document} {stored}".encode())
         manifest = VariantManifest(
             digest=digest,
-            config=parse_image_config(document, digest=hash_bytes(str(document).encode())),
+            config=parse_image_config(document, digest=compute_digest(str(document).encode())),
             media_type=MANIFEST_MEDIA_TYPES[0],
             document=document,
             layers=stored,
@@ -80,18 +63,18 @@ class FakeSource:
         return manifest
 
     def _store(self, files: Mapping[str, bytes]) -> StoredLayer:
-        archive = make_archive(files)
+        archive = make_layer(files)
         data = gzip.compress(archive, mtime=0)
-        digest = hash_bytes(data)
+        digest = compute_digest(data)
         self.blobs[digest] = data
         return StoredLayer(
-            digest=digest, media_type=_GZIP, size=len(data), diff_id=hash_bytes(archive),
+            digest=digest, media_type=GZIP_LAYER, size=len(data), diff_id=compute_digest(archive),
             instruction="COPY app /usr/bin/app",
         )  # fmt: skip
 
     def read_index(self) -> IndexDocument:
         return IndexDocument(
-            digest=hash_bytes(b"index"),
+            digest=compute_digest(b"index"),
             media_type=INDEX_MEDIA_TYPES[0],
             entries=tuple(self.entries),
         )

@@ -26,12 +26,12 @@ FULL_NAME = "io.containerd.image.name"
 
 
 def make_layer(files: Mapping[str, bytes]) -> bytes:
-    """Make a layer, not compressed."""
+    """Make a layer of executable files, not compressed."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as archive:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
-            info.size = len(content)
+            info.size, info.mode = len(content), 0o755
             archive.addfile(info, io.BytesIO(content))
     return data.getvalue()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_multiarch import native
+from pytest_multiarch.cli.arguments import parse_platforms
 from pytest_multiarch.cli.merge import print_lines
 from pytest_multiarch.core.checks import check_settings
 from pytest_multiarch.core.checkup import CheckState
@@ -73,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print what was found; 1 if anything is wrong."""
     session_id = f"doctor-{secrets.token_hex(6)}"
     settings, configured = _read_settings()
-    required = _parse_platforms(arguments.platforms) or configured
+    required = parse_platforms("--platforms", arguments.platforms) or configured
     common = () if arguments.platforms else tuple(map(Platform.parse, COMMON_PLATFORMS))
     question = Question(
         platforms=tuple(dict.fromkeys((*required, *common))),
@@ -91,11 +92,6 @@ def run(arguments: argparse.Namespace) -> int:
         paint = choose_paint(os.environ, is_terminal=sys.stdout.isatty())
         print_lines(render_checkup(checkup, paint=paint))
     return int(checkup.state is CheckState.PROBLEM)
-
-
-def _parse_platforms(values: Iterable[str]) -> tuple[Platform, ...]:
-    words = (word for value in values for word in value.split(",") if word.strip())
-    return tuple(dict.fromkeys(map(Platform.parse, words)))
 
 
 def _read_settings() -> tuple[Check, tuple[Platform, ...]]:
