@@ -140,7 +140,7 @@ def _judge_image(reference: str, found: Mapping[str, Any], place: str) -> ImageV
         platforms=platforms,
         index=tuple(map(_read_index, found.get("index", {}).values())),
         differences=(*differing, *map(_read_difference, found.get("differences", {}).values())),
-        audits=tuple(_read_audit(*each) for each in sorted(found.get("audits", {}).items())),
+        audits=tuple(read_audit(*each) for each in sorted(found.get("audits", {}).items())),
         notes=tuple(found.get("notes", {})),
     )
 
@@ -199,7 +199,8 @@ def write_audit(report: AuditReport) -> dict[str, Any]:
     }
 
 
-def _read_audit(platform: str, document: Mapping[str, Any]) -> AuditReport:
+def read_audit(platform: str, document: Mapping[str, Any]) -> AuditReport:
+    """Give the audit back of which `write_audit` gave the JSON form."""
     findings = tuple(
         FileFinding(**{**each, "kind": FindingKind(each["kind"])}) for each in document["findings"]
     )
