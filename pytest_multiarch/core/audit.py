@@ -245,7 +245,9 @@ class _Auditor:
             entry,
             found=f"{'armel, ' * is_soft}started by {describe_loader(elf.loader)}, which is not "
             "there",
-            expected=f"the image has {' and '.join(there)}" if there else "the image has no loader",
+            expected=f"{' or '.join(there)}, which the image has"
+            if there
+            else "a static program, for the image has no loader",
             by=by,
         )
 

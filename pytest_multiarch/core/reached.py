@@ -48,8 +48,8 @@ class Reached:
     """A program that an image comes to, and how.
 
     `by` says how: `entrypoint`, `PATH`, `interpreter of /usr/bin/tool`. `is_started`: a container
-    cannot do without it. `entry` is None where it is not there; `word` is what was looked for, and
-    `script` whose interpreter it is, if it is one.
+    cannot do without it. `word` is what was looked for, and `script` whose interpreter it is, if
+    it is one. `entry` is None where it is not there; `by` is then how the script is reached.
     """
 
     by: str
@@ -106,7 +106,7 @@ class _Finder:
                     yield Reached(by=by, is_started=True, word=word)
                 return
             yield Reached(by=by, is_started=True, word=word, entry=entry)
-            yield from self._list_interpreters(entry, is_started=True)
+            yield from self._list_interpreters(entry, by, is_started=True)
             command = command.find_next(is_script=isinstance(entry.program, Script))
 
     def list_path(self) -> Iterator[Reached]:
@@ -117,9 +117,11 @@ class _Finder:
                 entry = self._tree.follow(listed.path) if is_link else listed
                 if entry is not None and entry.is_executable:
                     yield Reached(by="PATH", is_started=False, word=listed.path, entry=entry)
-                    yield from self._list_interpreters(entry, is_started=False)
+                    yield from self._list_interpreters(entry, "PATH", is_started=False)
 
-    def _list_interpreters(self, script: FileEntry, *, is_started: bool) -> Iterator[Reached]:
+    def _list_interpreters(
+        self, script: FileEntry, by: str, *, is_started: bool
+    ) -> Iterator[Reached]:
         for _ in range(_MOST_INTERPRETERS):
             if not isinstance(script.program, Script):
                 return
@@ -128,7 +130,7 @@ class _Finder:
             for word in words:
                 found = self._find(word)
                 yield Reached(
-                    by=f"interpreter of {script.path}",
+                    by=f"interpreter of {script.path}" if found else by,
                     is_started=is_started,
                     word=word,
                     entry=found,

@@ -133,6 +133,7 @@ def test_a_started_script_without_interpreter(script: Script, missing: str) -> N
     (finding,) = audit(tree, "/x").findings
     assert (finding.kind, finding.path) == (FindingKind.MISSING_INTERPRETER, "/x")
     assert finding.found == f"started by {missing}, which is not there"
+    assert finding.started_by == "command"
 
 
 def test_a_loop_of_scripts_ends() -> None:
@@ -156,7 +157,7 @@ def test_a_program_for_glibc_where_musl_is() -> None:
     (finding,) = audit(tree, "/app").findings
     assert finding.kind is FindingKind.MISSING_LOADER
     assert finding.found == f"started by {GLIBC} (glibc), which is not there"
-    assert finding.expected == f"the image has {MUSL} (musl)"
+    assert finding.expected == f"{MUSL} (musl), which the image has"
 
 
 def test_a_foreign_loader() -> None:
