@@ -71,40 +71,47 @@ def _try_engine(environ: Mapping[str, str]) -> tuple[DockerEngine | None, str]:
 def _open_files(text: str) -> ImageSource | None:
     """Open a folder or an archive; None if the text names none."""
     kind = next((each for each in _FILES if text.startswith(each)), "")
-    path, image = _split_path(text.removeprefix(kind))
-    if path.is_dir() and (kind == "oci:" or (not kind and _is_layout(path))):
+    path, image = _find_path(text.removeprefix(kind))
+    if path is not None and path.is_dir() and (kind == "oci:" or (not kind and _is_layout(path))):
         from pytest_multiarch.files.image_files import FolderFiles
         from pytest_multiarch.files.oci_layout import OciLayoutSource
 
         return OciLayoutSource(FolderFiles(path), image=image)
-    if path.is_file() and kind != "oci:":
-        from pytest_multiarch.files.docker_archive import open_archive
+    if path is not None and path.is_file() and kind != "oci:":
+        from pytest_multiarch.files.docker_archive import is_archive, open_archive
 
-        return open_archive(path, image=image)
+        # A file of a project may be called as its image is.
+        if kind or _is_path(text) or is_archive(path):
+            return open_archive(path, image=image)
     if not kind:
         return None
     expected = "a folder in the OCI layout" if kind == "oci:" else "an archive"
-    what = "is something else" if path.exists() else "does not exist"
+    what = "does not exist" if path is None else "is something else"
     raise ImageNotFoundError(
-        f"{path}, which {text} names, {what}; expected {expected}",
+        f"what {text} names {what}; expected {expected}",
         cure="check the path; a folder is oci:FOLDER, an archive docker-archive:FILE",
     )
 
 
-def _split_path(text: str) -> tuple[Path, str]:
+def _find_path(text: str) -> tuple[Path | None, str]:
     """Split `PATH:NAME` at the first colon before which there is something: paths may have some."""
-    if Path(text).exists():
-        return Path(text), ""
-    for position, letter in enumerate(text):
-        if letter == ":" and position and Path(text[:position]).exists():
-            return Path(text[:position]), text[position + 1 :]
-    return Path(text), ""
+    colons = [position for position, letter in enumerate(text) if letter == ":" and position]
+    for end in (len(text), *colons):
+        with contextlib.suppress(OSError):  # too long for a path
+            if Path(text[:end]).exists():
+                return Path(text[:end]), text[end + 1 :]
+    return None, ""
 
 
 def _is_layout(folder: Path) -> bool:
     from pytest_multiarch.files.oci_layout import MARKER
 
     return (folder / MARKER).is_file()
+
+
+def _is_path(text: str) -> bool:
+    """Tell what can only be meant as a path."""
+    return text.startswith((".", "/", "~")) or text.endswith(_ARCHIVES)
 
 
 def _open_named(
@@ -148,7 +155,7 @@ def _check_index(source: ImageSource, reason: str) -> None:
 
 def _parse_reference(text: str) -> ImageReference:
     """Read a reference, but not what can only be meant as a path, of something that is absent."""
-    if text.startswith((".", "/", "~")) or text.endswith(_ARCHIVES):
+    if _is_path(text):
         raise ImageNotFoundError(
             f"there is no file or folder {text}",
             cure="name an archive of docker save, a folder in the OCI layout, or an image; what "

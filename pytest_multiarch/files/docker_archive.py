@@ -37,8 +37,19 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.ports import ByteStream, ImageSource
 
 MANIFEST = "manifest.json"
+_MAGIC_AT, _HEAD_SIZE = 257, 512
 _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 _NAMED_BY_DIGEST = re.compile(r"(?:.*/)?(?:sha256:)?([0-9a-f]{64})(?:\.json)?")
+
+
+def is_archive(file: Path) -> bool:
+    """Tell from its first bytes whether a file may be an archive, compressed or not."""
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(_HEAD_SIZE)
+    except OSError:
+        return True  # opening it says why it cannot be read
+    return head.startswith(_COMPRESSED) or head[_MAGIC_AT:].startswith(b"ustar")
 
 
 def open_archive(file: Path, *, image: str = "") -> ImageSource:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import struct
 import tarfile
 from typing import TYPE_CHECKING
@@ -74,44 +75,25 @@ def test_links_lead_to_members() -> None:
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"", "is no tar archive"),
-        (b"x" * 2000, "is no tar archive"),
-        (build(("a", b"x" * 600))[:1100], "is cut short"),
-        (build(("a", b"x" * 600), ("b", b""))[:1700], "is cut short"),
-        (build(("a", b"x"))[:1024] + b"garbage" * 200, "is a broken tar archive"),
+        (b"", "x.tar is no tar archive: it is empty"),
+        (b"x" * 2000, "x.tar is no tar archive: it has a checksum"),
+        (build(("a", b"x" * 600))[:1100], "x.tar is cut short"),
+        (
+            build(("a", b"x" * 600), ("b", b""))[:1700],
+            "at byte 1536: the archive is cut short",
+        ),
+        (build(("a", b"x"))[:1024] + b"garbage" * 200, "broken tar archive, at byte 1024: it has"),
     ],
     ids=["nothing", "text", "cut content", "cut header", "garbage"],
 )
 def test_what_is_no_archive_says_so(data: bytes, what: str) -> None:
-    with pytest.raises(ImageError, match=f"x.tar {what}"):
+    with pytest.raises(ImageError, match=re.escape(what)):
         walk(data)
 
 
 def test_the_empty_blocks_at_the_end_may_be_left_out() -> None:
     assert len(walk(build(("a", b"x" * 600))[: 512 + 1024])) == 1
     assert len(walk(build(("a", b"x" * 600))[: 512 + 600])) == 1
-
-
-def spoil_size(field: bytes) -> bytes:
-    """Give a header with another size and a right checksum."""
-    block = bytearray(tarfile.TarInfo("a").tobuf()[:512])
-    block[124:136] = field.ljust(12, b"\0")
-    block[148:156] = b" " * 8
-    block[148:156] = f"{sum(block):06o}\0 ".encode()
-    return bytes(block)
-
-
-@pytest.mark.parametrize("field", [b"\xff" * 12, b"-1", b"\x80" + b"\xff" * 11, b"xyz"])
-def test_an_impossible_size_is_refused(field: bytes) -> None:
-    with pytest.raises(ImageError, match="header at byte 0: it has no size"):
-        walk(spoil_size(field) + bytes(1024))
-
-
-def test_a_name_of_any_size_is_not_read() -> None:
-    info = tarfile.TarInfo("a")
-    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 1 << 32
-    with pytest.raises(ImageError, match="a name or an extended header of 4294967296 bytes"):
-        walk(info.tobuf())
 
 
 WHOLE = build(("a", b"{}"), (LONG, b"x" * 700), links={"b": "a"}, format=tarfile.PAX_FORMAT)
@@ -171,6 +153,12 @@ def test_other_compressions_say_how_to_unpack(file: Path, magic: bytes, command:
     with pytest.raises(ImageError) as caught:
         ArchiveFiles(file)
     assert f"{command} {file}" in caught.value.cure
+
+
+def test_an_archive_cut_short_and_then_packed_is_refused(file: Path) -> None:
+    file.write_bytes(gzip.compress(build(("a", b"x" * 5000))[:3000]))
+    with pytest.raises(ImageError, match="is cut short"):
+        ArchiveFiles(file)
 
 
 @pytest.mark.parametrize("size", [100, -100_000], ids=["head", "tail"])
