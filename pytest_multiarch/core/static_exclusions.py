@@ -62,7 +62,7 @@ _PATHS = (
 # Files that are there on all platforms, with different content.
 _CONTENTS = (
     # Written for one architecture by a build: objects, libraries, headers, what names them.
-    "**/*.a", "**/*.o", "**/*.la", "**/*.pc", "**/*.rlib", "**/*.syso", "/usr/include/**",
+    "**/*.a", "**/*.o", "**/*.bc", "**/*.la", "**/*.pc", "**/*.rlib", "**/*.syso", "/usr/include/**",
     "/usr/local/include/**", "**/_sysconfigdata_*.py", "**/config.gypi", "**/Makefile",
     "**/*.dist-info/RECORD", "**/*.dist-info/WHEEL", "**/.package-lock.json",
     "/usr/bin/bashbug", "/usr/bin/ldd", "/bin/ldd",
