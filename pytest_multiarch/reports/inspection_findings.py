@@ -135,10 +135,9 @@ def _list_in_brief(found: Sequence[StaticDifference]) -> Iterator[str]:
     aspects = Counter(each.aspect for each in found)
     for each in found[:_MOST_IN_BRIEF]:
         yield f"  {each.aspect:8}  {shorten(clean(each.subject), 68)}"
-    counts = ", ".join(f"{number:,} {aspect}" for aspect, number in aspects.items())
-    yield from wrap(
-        f"in all {counts}; --static-parity lists them, and makes them findings", indent=2
-    )
+    if len(found) > _MOST_IN_BRIEF:
+        yield f"  ... in all {', '.join(f'{number:,} {name}' for name, number in aspects.items())}"
+    yield "  --static-parity lists them, and makes them findings"
 
 
 def _show_difference(difference: StaticDifference) -> Iterator[str]:

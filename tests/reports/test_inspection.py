@@ -129,7 +129,7 @@ def test_differences_of_configs_are_findings() -> None:
 def test_differences_of_files_are_shown_in_brief() -> None:
     shown = render(make_inspection(differences=differ(30)))
     assert "files: 30 differences between variants\n  mode      /etc/0\n" in shown
-    assert "\n  in all 30 mode; --static-parity lists them, and makes them findings\n" in shown
+    assert "\n  ... in all 30 mode\n  --static-parity lists them, and makes" in shown
     assert "/etc/5" not in shown
     assert "\nno findings; " in shown
 
