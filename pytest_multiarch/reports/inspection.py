@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _LABEL = 8
 _PLAIN = Paint()
 _COLUMNS = ("platform", "digest", "created", "stored", "unpacked", "would run here")
+_NOT_COMPRESSED = "Layers are not compressed here: a pull from a registry mostly transfers less."
 _RIGHT = (3, 4)
 """The columns that hold numbers."""
 
@@ -130,11 +131,10 @@ def _name(variant: InspectedVariant) -> str:
 def _describe_cost(inspection: Inspection) -> str:
     """Say what one platform costs to pull, and all of them to store."""
     sizes = [each for each in (sum(v.layers.values()) for v in inspection.variants) if each]
-    if not sizes or not inspection.is_compressed:
-        return "What a pull costs is not known: layers are kept unpacked here."
-    return (
-        f"{_describe_pull(sizes)} {_describe_sharing(inspection.measure_stored(), sizes)}".rstrip()
-    )
+    if not sizes:
+        return "What a pull costs is not known: a classic image store keeps no layers as stored."
+    pull = _describe_pull(sizes) if inspection.is_compressed else _NOT_COMPRESSED
+    return f"{pull} {_describe_sharing(inspection.measure_stored(), sizes)}".rstrip()
 
 
 def _describe_pull(sizes: Sequence[int]) -> str:

@@ -12,11 +12,27 @@ import pytest
 
 from pytest_multiarch.cli.main import main
 from tests.fake_engine import make_elf
+from tests.images.build import find_cache
+from tests.images.layouts import write_layout
 from tests.known_engines import KnownEngines
 from tests.sample_layouts import Blobs, write_folder
 
 Capture = pytest.CaptureFixture[str]
+IMAGE_CACHE = find_cache()  # before the tests are given a cache of their own
 NO_ENGINE = "unix:///nonexistent/docker.sock"
+LAYOUTS = {
+    "sample": (0, "28 files of 7 variants looked at"),
+    "debian": (0, "no findings; "),
+    "mislabelled": (1, "linux/arm64: 2 files for another platform"),
+    "mixed": (1, "/usr/local/bin/tool (PATH)"),
+    "amd64-only": (1, "index: linux/arm64 is required and missing"),
+    "same-digest": (1, "index: linux/amd64, linux/arm64 are one and the same image"),
+    "wrong-config": (1, "index: the entry for linux/arm64 holds an image whose config says"),
+    "missing-loader": (1, "linux/arm64: 1 file cannot start: its loader is missing"),
+    "missing-interpreter": (1, "linux/arm64: 1 file cannot start: its interpreter is missing"),
+    "stray": (1, "or, if it belongs there: --allow /opt/helper/run=REASON"),
+}
+"""Images, the exit status of looking at each, and what is said."""
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +44,7 @@ def _be_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", NO_ENGINE)
 
 
-def write_layout(folder: Path, **programs: str) -> Path:
+def write_image(folder: Path, **programs: str) -> Path:
     """Write an index with a variant for each architecture, and a program for another one in it."""
     blobs = Blobs()
     entries = [
@@ -47,13 +63,13 @@ def write_layout(folder: Path, **programs: str) -> Path:
 @pytest.fixture
 def good(tmp_path: Path) -> Path:
     """A layout in which all is well."""
-    return write_layout(tmp_path / "good", amd64="amd64", arm64="arm64")
+    return write_image(tmp_path / "good", amd64="amd64", arm64="arm64")
 
 
 @pytest.fixture
 def mislabelled(tmp_path: Path) -> Path:
     """A layout whose arm64 entry holds an amd64 program."""
-    return write_layout(tmp_path / "mislabelled", amd64="amd64", arm64="amd64")
+    return write_image(tmp_path / "mislabelled", amd64="amd64", arm64="amd64")
 
 
 def inspect(*words: object) -> int:
@@ -144,6 +160,16 @@ def test_differences_of_files_decide_on_request_only(tmp_path: Path, capsys: Cap
     assert inspect(folder, "--no-engine") == 0
     assert "--static-parity lists them" in capsys.readouterr().out
     assert inspect(folder, "--no-engine", "--static-parity") == 1
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_images_that_are_wrong_in_every_way(name: str, capsys: Capture) -> None:
+    write_layout(name, Path(name), cache=IMAGE_CACHE)
+    expected, said = LAYOUTS[name]
+    assert inspect(name, "--no-engine", "--required", "amd64,arm64") == expected
+    shown = capsys.readouterr().out
+    assert said in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_what_does_not_exist(capsys: Capture) -> None:

@@ -197,7 +197,13 @@ def test_a_single_image_shares_nothing() -> None:
 def test_layers_that_an_engine_keeps_unpacked() -> None:
     plain = make_layer("a", 100, media_type="application/vnd.oci.image.layer.v1.tar")
     shown = render(make_inspection(make_variant(AMD64, plain)))
-    assert "What a pull costs is not known: layers are kept unpacked here." in shown
+    assert "Layers are not compressed here: a pull from a registry mostly transfers" in shown
+
+
+def test_layers_whose_stored_size_nobody_knows() -> None:
+    shown = render(make_inspection(make_variant(AMD64, make_layer("a", 0))))
+    assert "\nlinux/amd64  100000000000  2026-08-01       -" in shown
+    assert "\nWhat a pull costs is not known: " in shown
 
 
 def test_an_entry_without_a_platform() -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.ports import TellBytes
 
 
-class NoCache:
+class Memory:
     """Keeps layers in memory."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class NoCache:
 def inspect(
     source: FakeSource, *, rules: ImageRules | None = None, tools: Any = None, **options: Any
 ) -> Inspection:
-    given = tools or InspectionTools(read_layer=read_layer, cache=NoCache())
+    given = tools or InspectionTools(read_layer=read_layer, cache=Memory())
     return inspect_image(source, given, rules or ImageRules(), reference="app:1", **options)
 
 
@@ -189,7 +189,7 @@ def test_an_entry_without_a_platform_is_looked_at_as_its_config_says(source: Fak
 
 def test_the_baseline_is_what_would_run_natively(source: FakeSource) -> None:
     ways: dict[Platform, Execution] = {AMD64: QEMU, ARM64: NATIVE}
-    tools = InspectionTools(read_layer=read_layer, cache=NoCache(), forecast=ways.get)
+    tools = InspectionTools(read_layer=read_layer, cache=Memory(), forecast=ways.get)
     inspection = inspect(source, tools=tools)
     assert inspection.baseline == ARM64
     assert [each.execution for each in inspection.variants] == [QEMU, NATIVE]
@@ -207,7 +207,7 @@ def test_progress_tells_of_every_byte(source: FakeSource) -> None:
         steps = told.setdefault(task, [])
         yield lambda done, total: steps.append((done, total))
 
-    tools = InspectionTools(read_layer=read_layer, cache=NoCache(), show_progress=show)
+    tools = InspectionTools(read_layer=read_layer, cache=Memory(), show_progress=show)
     inspection = inspect(source, tools=tools)
     size = inspection.variants[0].manifest.size
     assert list(told) == ["reading linux/amd64 of app:1", "reading linux/arm64 of app:1"]
