@@ -44,11 +44,9 @@ class LayerStream:
         self._stream = stream
         self._stored_hash = _make_hash(stored.digest) if stored.digest else None
         self._archive_hash = _make_hash(stored.diff_id)
-        self._head = b""
         self._stored_size = 0
         self.size = 0
-        while len(self._head) < _HEAD_SIZE and (more := stream.read(_HEAD_SIZE)):
-            self._head += more
+        self._head = self._gather(_HEAD_SIZE)
         self.compression = tell_compression(self._head)
         self._blocks = unpack(self.compression, self._read)
         self._hashing = _HashingThread()
@@ -87,11 +85,19 @@ class LayerStream:
         return f"sha256:{self._archive_hash.hexdigest()}"
 
     def _read(self, size: int) -> bytes:
-        data, self._head = self._head or self._stream.read(size), b""
+        data, self._head = self._head + self._gather(size - len(self._head)), b""
         self._stored_size += len(data)
         if self._stored_hash is not None and data:
             self._hashing.update(self._stored_hash, data)
         return data
+
+    def _gather(self, size: int) -> bytes:
+        """Give so many stored bytes, fewer at the end only: what is small is slow to pass on."""
+        parts = []
+        while size > 0 and (part := self._stream.read(size)):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
 
     def _refuse_bomb(self) -> None:
         is_bomb = self.size > BOMB_SIZE and self.size > BOMB_RATIO * self._stored_size

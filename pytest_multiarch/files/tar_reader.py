@@ -215,8 +215,12 @@ class TarReader:
 def _check_header(header: bytes) -> None:
     # The low half of an Adler-32 is one more than the sum of all bytes, of which the checksum's
     # own count as spaces.
-    found = ((zlib.adler32(header) & 0xFFFF) - 1 - sum(header[148:156]) + 8 * 0x20) % 65521
-    if found != _parse_number(header[148:156], "checksum") % 65521:
+    found = (zlib.adler32(header) & 0xFFFF) - 1 - sum(header[148:156]) + 8 * 0x20
+    try:
+        is_right = (found - int(header[148:156].rstrip(b" \0"), 8)) % 65521 == 0
+    except ValueError:
+        is_right = False
+    if not is_right:
         raise ArchiveError("it is no tar archive, or broken: a header has another checksum")
 
 
