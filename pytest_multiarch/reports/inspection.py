@@ -63,7 +63,7 @@ def _render_head(inspection: Inspection) -> Iterator[str]:
     index = inspection.index
     kind = "a single image" if index.is_single else ""
     yield from _field("image", inspection.reference)
-    yield from _field("found", inspection.source)
+    yield from _field("found", _shorten_source(inspection))
     yield from _field("digest", index.digest)
     yield from _field("type", ", ".join(filter(None, (index.media_type, kind))))
     for system in _describe_systems(inspection):
@@ -74,6 +74,12 @@ def _render_head(inspection: Inspection) -> Iterator[str]:
     if attestations:
         number = count(len(attestations), "attestation")
         yield from _field("beside", f"{number}, which nothing runs")
+
+
+def _shorten_source(inspection: Inspection) -> str:
+    """Say where it was found; its name stands above."""
+    name = inspection.reference.removeprefix("docker://").removeprefix("docker-daemon:")
+    return inspection.source.replace(f"{name} ", "")
 
 
 def _field(label: str, value: str) -> list[str]:

@@ -36,7 +36,7 @@ class CompletedSource:
         """The image and where it is, for messages."""
         if not self._from_far or self._opened is None:
             return self._near.name
-        return f"{self._near.name}, what is not there from {self._opened.name}"
+        return f"{self._near.name}; the rest: {self._opened.name}"
 
     @property
     def _far(self) -> ImageSource:

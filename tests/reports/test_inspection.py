@@ -176,6 +176,15 @@ def test_systems_that_differ_are_told_apart() -> None:
     assert "system  Alpine Linux v3.20 (linux/arm64)\n" in shown
 
 
+def test_where_it_was_found_does_not_repeat_its_name() -> None:
+    source = "app:1 on unix:///var/run/docker.sock; the rest: app:1 in the registry docker.io"
+    shown = render(make_inspection(reference="docker-daemon:app:1", source=source))
+    assert (
+        "image   docker-daemon:app:1\n"
+        "found   on unix:///var/run/docker.sock; the rest: in the registry docker.io\n"
+    ) in shown
+
+
 def test_without_an_engine_nobody_knows_how_it_would_run() -> None:
     shown = render(make_inspection(make_variant(execution=None)))
     assert "would run here" not in shown

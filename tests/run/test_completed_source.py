@@ -49,7 +49,7 @@ def test_what_is_not_there_comes_from_the_other(near: FakeSource, far: FakeSourc
     assert manifest.platform == ARM64
     assert len(list(source.open_layers(manifest, manifest.layers))) == 1
     assert (len(near.read), len(far.read)) == (0, 1)
-    assert source.name == "app:1 on the engine, what is not there from the registry ghcr.io"
+    assert source.name == "app:1 on the engine; the rest: the registry ghcr.io"
 
 
 def test_what_neither_has(near: FakeSource) -> None:
