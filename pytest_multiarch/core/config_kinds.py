@@ -97,19 +97,19 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:
-    """True or false."""
+    """True or false; in YAML, where every value is its text, the words."""
 
     what: str = "true or false"
 
     def make_schema(self) -> dict[str, Any]:
         """Give the JSON Schema."""
-        return {"type": "boolean"}
+        return {"enum": [True, False, "true", "false"]}
 
     def read(self, value: object, path: Path, problems: list[Problem]) -> Any:
-        """Check a flag."""
-        if not isinstance(value, bool):
+        """Read a flag."""
+        if not isinstance(value, bool) and value not in ("true", "false"):
             problems.append(_refuse_kind(value, self.what, path))
-        return value
+        return value in (True, "true")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -295,7 +295,7 @@ SETTINGS = (
         description="What of an image's variants is compared without running them: `config`, "
         "`tree`, `packages` (each `true` or `false`), and `allow`, a list of mappings with "
         "`subject`, `part`, `platforms` and `reason`.",
-        default="config: true",
+        default="config: true, tree: false, packages: false",
         kind=_STATIC_PARITY,
         mark="static_parity(config=, tree=, packages=, allow=)",
     ),
