@@ -219,7 +219,8 @@ def _cut(head: bytes, further: Mapping[int, bytes], where: tuple[int, int] | Non
     offset, size = where
     if offset + size <= len(head):
         return head[offset : offset + size]
-    return further.get(offset, b"")[:size]
+    part = further.get(offset, b"")
+    return part if len(part) == size else b""
 
 
 def _is_marked_program(header: ElfHeader, dynamic: bytes) -> bool:
