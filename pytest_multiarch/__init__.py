@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.call import RunResult
     from pytest_multiarch.core.errors import MultiarchError
     from pytest_multiarch.core.execution import Execution
+    from pytest_multiarch.core.image_rules import allow_static
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.rules import Allowance, allow
     from pytest_multiarch.plugin.tracking import ParityChecker
@@ -30,6 +31,7 @@ __all__ = [
     "Variant",
     "__version__",
     "allow",
+    "allow_static",
     "errors",
     "wait",
 ]
@@ -43,6 +45,7 @@ _HOMES = {
     "RunResult": "core.call",
     "Variant": "run.variant",
     "allow": "core.rules",
+    "allow_static": "core.image_rules",
 }
 
 

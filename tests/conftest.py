@@ -20,9 +20,11 @@ from filelock import FileLock
 from tests.known_engines import ROOT, KnownEngines, find_engines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 REQUIRE_ALL_VARIABLE = "MULTIARCH_REQUIRE_ALL"
+CACHE_VARIABLE = "XDG_CACHE_HOME"
+_CACHE_OF_IMAGES = {CACHE_VARIABLE: os.environ.get(CACHE_VARIABLE, "")}
 LEFT_OUT = pytest.StashKey[list[str]]()
 
 
@@ -64,6 +66,14 @@ def _leave_ci_job(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what these tests run from telling the CI job around them of it."""
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITLAB_CI"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what these tests read of images apart from what the user's own runs keep."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +125,7 @@ def _build_images(
             built = subprocess.run(
                 [*command, "--docker", engines.docker],
                 check=False, capture_output=True, text=True, timeout=1800,
-                env=engines.make_environ("main"),
+                env={**engines.make_environ("main"), **_CACHE_OF_IMAGES},
             )  # fmt: skip
             if built.returncode:
                 pytest.fail(f"the sample images were not built:\n{built.stderr}", pytrace=False)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_multiarch.core.config_schema import SETTINGS
+from pytest_multiarch.core.known_messages import KNOWN_MESSAGES
 from pytest_multiarch.core.normalize import NORMALIZERS
 from pytest_multiarch.core.rules import make_rules
 from pytest_multiarch.plugin import hookspecs
@@ -148,14 +149,25 @@ def test_attributes(owner: str) -> None:
     assert missing == []
 
 
+TROUBLESHOOTING = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+OWN_PART, _, FOREIGN_PART = TROUBLESHOOTING.partition("\n## What Docker")
+
+
 def test_every_message_explained_is_one_of_ours() -> None:
     """Headings of docs/troubleshooting.md quote messages; `...` stands for what varies."""
-    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
-    quoted = re.findall(r"^### `(.+)`$", page, re.MULTILINE)
+    quoted = re.findall(r"^### `(.+)`$", OWN_PART, re.MULTILINE)
     texts = list_texts(ROOT / "pytest_multiarch")
     pieces = [piece.strip() for heading in quoted for piece in heading.split("...")]
     assert len(quoted) > 12
     assert [each for each in pieces if not any(each in text for text in texts)] == []
+
+
+def test_every_message_of_others_that_is_explained_is_recognized() -> None:
+    quoted = re.findall(r"^### `(.+)`$", FOREIGN_PART, re.MULTILINE)
+    patterns = [each.pattern for each in KNOWN_MESSAGES]
+    said = [heading.replace("...", "1") for heading in quoted]
+    assert len(quoted) > 8
+    assert [each for each in said if not any(p.search(each) for p in patterns)] == []
 
 
 def list_texts(folder: Path) -> set[str]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_multiarch.core.audit import AuditScope, PathAllowance
 from pytest_multiarch.core.config_kinds import Path, Problem
 from pytest_multiarch.core.config_schema import DEFAULT_RUNNER, DOCUMENT
 from pytest_multiarch.core.errors import UsageError
+from pytest_multiarch.core.image_rules import AuditRules, IndexRules, StaticRules, allow_static
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.rules import allow
 from pytest_multiarch.core.settings import ImageEntry, Runners, Setting, Settings, Source
+from pytest_multiarch.core.static_parity import StaticPart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,7 +78,26 @@ def _make_values(found: Mapping[str, Any]) -> dict[str, Any]:
         values["runners"] = _make_runners(found["runners"])
     if "allow" in found:
         values["allow"] = tuple(allow(**each) for each in found["allow"])
+    if "audit" in found:
+        values["audit"] = _make_audit_rules(found["audit"])
+    if "index" in found:
+        values["index"] = IndexRules(**found["index"])
+    if "static_parity" in found:
+        values["static_parity"] = _make_static_rules(found["static_parity"])
     return values
+
+
+def _make_audit_rules(found: Mapping[str, Any]) -> AuditRules:
+    allowed = tuple(PathAllowance(**each) for each in found.get("allow", ()))
+    return AuditRules(scope=AuditScope(found.get("scope", "program")), allow=allowed)
+
+
+def _make_static_rules(found: Mapping[str, Any]) -> StaticRules:
+    is_on = {part: found.get(part.value, part in StaticRules().parts) for part in StaticPart}
+    return StaticRules(
+        parts=tuple(part for part in StaticPart if is_on[part]),
+        allow=tuple(allow_static(**each) for each in found.get("allow", ())),
+    )
 
 
 def _make_entry(name: str, found: str | dict[str, Any]) -> ImageEntry:

@@ -96,6 +96,23 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """True or false; in YAML, where every value is its text, the words."""
+
+    what: str = "true or false"
+
+    def make_schema(self) -> dict[str, Any]:
+        """Give the JSON Schema."""
+        return {"enum": [True, False, "true", "false"]}
+
+    def read(self, value: object, path: Path, problems: list[Problem]) -> Any:
+        """Read a flag."""
+        if not isinstance(value, bool) and value not in ("true", "false"):
+            problems.append(_refuse_kind(value, self.what, path))
+        return value in (True, "true")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListOf:
     """A list, read to a tuple; no two values may be the same."""
 

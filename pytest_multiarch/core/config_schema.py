@@ -9,6 +9,7 @@ from typing import Any
 from pytest_multiarch.core.config_kinds import (
     Choice,
     Field,
+    Flag,
     Kind,
     ListOf,
     MappingOf,
@@ -17,6 +18,8 @@ from pytest_multiarch.core.config_kinds import (
     TextOr,
 )
 from pytest_multiarch.core.errors import UsageError
+from pytest_multiarch.core.image_rules import PARTS as STATIC_PARTS
+from pytest_multiarch.core.image_rules import SCOPES
 from pytest_multiarch.core.normalize import compile_pattern
 from pytest_multiarch.core.platform import COMMON_PLATFORMS, Platform
 from pytest_multiarch.core.reference import ImageReference
@@ -98,6 +101,84 @@ _ALLOWANCE = Table(
             description="Those that may differ from the others; all if left out.",
         ),
         "reason": Field(kind=_REASON, description="Why it is right.", is_required=True),
+    },
+)
+
+_AUDIT = Table(
+    what="a mapping with scope and allow",
+    fields={
+        "scope": Field(
+            kind=Choice(values=SCOPES),
+            description="What is looked at: what the image starts and has on PATH (`program`, the "
+            "default), every file (`image`), or nothing (`off`).",
+        ),
+        "allow": Field(
+            kind=ListOf(
+                what="a list of mappings with path and reason",
+                item=Table(
+                    what="a mapping with path and reason",
+                    fields={
+                        "path": Field(
+                            kind=Text(what="a pattern for paths", parse=_check_text),
+                            description="A pattern for files that may be for another platform; "
+                            "`**` crosses folders.",
+                            is_required=True,
+                        ),
+                        "reason": Field(
+                            kind=_REASON, description="Why it is right.", is_required=True
+                        ),
+                    },
+                ),
+            ),
+            description="Files that may be for another platform.",
+        ),
+    },
+)
+_INDEX = Table(
+    what="a mapping with required",
+    fields={
+        "required": Field(
+            kind=PLATFORMS, description="Platforms that every image under test must have."
+        )
+    },
+)
+_STATIC_PARITY = Table(
+    what="a mapping with config, tree, packages and allow",
+    fields={
+        "config": Field(
+            kind=Flag(), description="Compare the configs of variants (default: true)."
+        ),
+        "tree": Field(kind=Flag(), description="Compare their files (default: false)."),
+        "packages": Field(
+            kind=Flag(), description="Compare their installed packages (default: false)."
+        ),
+        "allow": Field(
+            kind=ListOf(
+                what="a list of mappings with subject and reason",
+                item=Table(
+                    what="a mapping with subject, part, platforms and reason",
+                    fields={
+                        "subject": Field(
+                            kind=Text(what="a pattern for what differs", parse=_check_text),
+                            description="A pattern for what differs: `Env LANG`, `/etc/**`, "
+                            "`openssl (dpkg)`; all if left out.",
+                        ),
+                        "part": Field(
+                            kind=Choice(values=STATIC_PARTS),
+                            description="What may differ; all if left out.",
+                        ),
+                        "platforms": Field(
+                            kind=TextOr(text=PLATFORM, other=PLATFORMS),
+                            description="Those that may differ from the others; all if left out.",
+                        ),
+                        "reason": Field(
+                            kind=_REASON, description="Why it is right.", is_required=True
+                        ),
+                    },
+                ),
+            ),
+            description="Differences that are known and right.",
+        ),
     },
 )
 
@@ -191,6 +272,32 @@ SETTINGS = (
         default="none",
         kind=ListOf(what="a list of mappings with label and reason", item=_ALLOWANCE),
         mark="parity(allow=)",
+    ),
+    Definition(
+        name="audit",
+        description="Whether the files of a variant are for its platform, looked at before it "
+        "runs: `scope` (`program`, `image` or `off`), and `allow`, a list of mappings with `path` "
+        "and `reason`.",
+        default="scope: program",
+        kind=_AUDIT,
+        mark="audit(scope=, allow=)",
+        option="--multiarch-audit",
+    ),
+    Definition(
+        name="index",
+        description="Platforms that every image under test must have: `required`.",
+        default="none",
+        kind=_INDEX,
+        mark="index(required=)",
+    ),
+    Definition(
+        name="static_parity",
+        description="What of an image's variants is compared without running them: `config`, "
+        "`tree`, `packages` (each `true` or `false`), and `allow`, a list of mappings with "
+        "`subject`, `part`, `platforms` and `reason`.",
+        default="config: true, tree: false, packages: false",
+        kind=_STATIC_PARITY,
+        mark="static_parity(config=, tree=, packages=, allow=)",
     ),
     Definition(
         name="parity",

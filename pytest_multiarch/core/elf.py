@@ -2,22 +2,34 @@
 
 Keyed by everything that tells (machine, class, byte order and, for ARM, the flags), never by
 `e_machine` alone: x32 and ppc64/ppc64le differ only there. Numbers from the System V ABI's
-processor supplements.
+processor supplements; what is more than a kernel would load is not looked at (`fs/binfmt_elf.c`).
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_multiarch.core.platform import Platform
 
 HEADER_SIZE = 64
 _MAGIC = b"\x7fELF"
-_EM_ARM = 40
-_EF_ARM_HARD_FLOAT = 0x400
+_ET_EXEC = 2
+_EM_MIPS, _EM_ARM, _EM_X86_64, _EM_RISCV, _EM_LOONGARCH = 8, 40, 62, 243, 258
+_EF_ARM_SOFT_FLOAT, _EF_ARM_HARD_FLOAT = 0x200, 0x400
+_EF_MIPS_ABI2 = 0x20
+_RISCV_FLOATS = {0: "lp64", 2: "lp64f", 4: "lp64d", 6: "lp64q"}
+_LOONGARCH_FLOATS = {1: "lp64s", 2: "lp64f", 3: "lp64d"}
+_ET_EXEC, _ET_DYN = 2, 3
+_PT_DYNAMIC, _PT_INTERP = 2, 3
+_DT_FLAGS_1, _DF_1_PIE = 0x6FFFFFFB, 0x08000000
+_TABLE_LIMIT = 64 * 1024
+_LIMITS = {_PT_INTERP: 4096, _PT_DYNAMIC: 64 * 1024}
 
 # (machine, 64-bit, little endian) -> OCI architecture
 _ARCHITECTURES = {
@@ -65,6 +77,26 @@ class ElfHeader:
         return self.machine == _EM_ARM and bool(self.flags & _EF_ARM_HARD_FLOAT)
 
     @property
+    def abi(self) -> str:
+        """The ABI by its usual name (`armhf`, `armel`, `x32`, `n32`, `lp64d`), empty if unknown.
+
+        ARM programs of old toolchains, and all of Go, say nothing of floats in their flags.
+        """
+        if self.machine == _EM_ARM:
+            if self.flags & _EF_ARM_HARD_FLOAT:
+                return "armhf"
+            return "armel" if self.flags & _EF_ARM_SOFT_FLOAT else ""
+        if self.machine == _EM_X86_64:
+            return "" if self.is_64bit else "x32"
+        if self.machine == _EM_MIPS:
+            return "n64" if self.is_64bit else "n32" if self.flags & _EF_MIPS_ABI2 else "o32"
+        if self.machine == _EM_RISCV and self.is_64bit:
+            return _RISCV_FLOATS[self.flags & 6]
+        if self.machine == _EM_LOONGARCH and self.is_64bit:
+            return _LOONGARCH_FLOATS.get(self.flags & 7, "")
+        return ""
+
+    @property
     def label(self) -> str:
         bits = 64 if self.is_64bit else 32
         order = "little" if self.is_little_endian else "big"
@@ -74,6 +106,20 @@ class ElfHeader:
     def fits(self, platform: Platform) -> bool:
         """Whether a program with this header belongs into an image for `platform`."""
         return self.architecture == platform.architecture
+
+
+@dataclass(frozen=True, slots=True)
+class ElfFile:
+    """What an ELF file says where a kernel looks before it starts it.
+
+    `loader` is the program interpreter that the kernel starts for it (`/lib/ld-linux-armhf.so.3`,
+    `/lib/ld-musl-aarch64.so.1`), empty for static programs and libraries. `is_program`: it is
+    something to be executed, not a library, an object file or a core dump.
+    """
+
+    header: ElfHeader
+    loader: str = ""
+    is_program: bool = False
 
 
 def parse_elf_header(head: bytes) -> ElfHeader | None:
@@ -92,9 +138,120 @@ def parse_elf_header(head: bytes) -> ElfHeader | None:
     return ElfHeader(machine=machine, is_64bit=is_64bit, is_little_endian=order == 1, flags=flags)
 
 
+def parse_elf_file(head: bytes, further: Mapping[int, bytes] | None = None) -> ElfFile | None:
+    """Read what an ELF file says from its first bytes; None if it is not one.
+
+    `further` are parts of it by their offsets: those that `find_further_part` asked for. What is
+    in neither, or is not as it should be, counts as not there. Never raises.
+    """
+    header = parse_elf_header(head)
+    if header is None:
+        return None
+    (kind,) = struct.unpack_from(_endian(header) + "H", head, 16)
+    if kind not in (_ET_EXEC, _ET_DYN):
+        return ElfFile(header)
+    parts = further or {}
+    segments = _find_segments(header, kind, head, parts)
+    name = _cut(head, parts, segments.get(_PT_INTERP))
+    loader = name.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    dynamic = _cut(head, parts, segments.get(_PT_DYNAMIC))
+    is_program = kind == _ET_EXEC or bool(loader) or _is_marked_program(header, dynamic)
+    return ElfFile(header, loader, is_program)
+
+
+def find_further_part(head: bytes, further: Mapping[int, bytes]) -> tuple[int, int] | None:
+    """Give (offset, size) of the next part of an ELF file that tells more; None if all is there.
+
+    Most files have everything in the first kilobytes. Sizes are bounded, offsets are not.
+    """
+    header = parse_elf_header(head)
+    if header is None:
+        return None
+    (kind,) = struct.unpack_from(_endian(header) + "H", head, 16)
+    if kind not in (_ET_EXEC, _ET_DYN):
+        return None
+    table = _locate_table(header, head)
+    wanted = [table] if table is not None else []
+    wanted += _find_segments(header, kind, head, further).values()
+    for offset, size in wanted:
+        if offset + size > len(head) and offset not in further:
+            return offset, size
+    return None
+
+
+def _endian(header: ElfHeader) -> str:
+    return "<" if header.is_little_endian else ">"
+
+
+def _locate_table(header: ElfHeader, head: bytes) -> tuple[int, int] | None:
+    """Give (offset, size) of the program headers; None if a kernel would not read them."""
+    wide, endian = header.is_64bit, _endian(header)
+    (offset,) = struct.unpack_from(endian + ("Q" if wide else "I"), head, 32 if wide else 28)
+    entry_size, count = struct.unpack_from(endian + "HH", head, 54 if wide else 42)
+    size = entry_size * count
+    is_sound = entry_size == (56 if wide else 32) and 0 < size <= _TABLE_LIMIT
+    return (offset, size) if is_sound else None
+
+
+def _find_segments(
+    header: ElfHeader, kind: int, head: bytes, further: Mapping[int, bytes]
+) -> dict[int, tuple[int, int]]:
+    """Give (offset, size) of the segment that names the loader.
+
+    Where there is none, of the dynamic section: it alone tells a static program from a library.
+    """
+    table = _cut(head, further, _locate_table(header, head))
+    wide = header.is_64bit
+    layout = struct.Struct(_endian(header) + ("I4xQ16xQ16x" if wide else "II8xI12x"))
+    found: dict[int, tuple[int, int]] = {}
+    for name, offset, size in layout.iter_unpack(_round_down(table, layout.size)):
+        if 0 < size <= _LIMITS.get(name, 0):
+            found.setdefault(name, (offset, size))
+    if _PT_INTERP in found or kind == _ET_EXEC:
+        found.pop(_PT_DYNAMIC, None)
+    return found
+
+
+def _cut(head: bytes, further: Mapping[int, bytes], where: tuple[int, int] | None) -> bytes:
+    """Give a part of the file, empty if it is not there."""
+    if where is None:
+        return b""
+    offset, size = where
+    if offset + size <= len(head):
+        return head[offset : offset + size]
+    part = further.get(offset, b"")
+    return part if len(part) == size else b""
+
+
+def _is_marked_program(header: ElfHeader, dynamic: bytes) -> bool:
+    """Tell a static program that can be loaded anywhere from a library: linkers mark it."""
+    layout = struct.Struct(_endian(header) + ("qQ" if header.is_64bit else "iI"))
+    entries = layout.iter_unpack(_round_down(dynamic, layout.size))
+    return any(tag == _DT_FLAGS_1 and value & _DF_1_PIE for tag, value in entries)
+
+
+def _round_down(data: bytes, size: int) -> bytes:
+    return data[: len(data) - len(data) % size]
+
+
 def parse_shebang(head: bytes) -> tuple[str, ...]:
     """Read a script's interpreter and its argument from its first bytes; empty if it has none."""
     if not head.startswith(b"#!"):
         return ()
-    line = head[2:].split(b"\n", 1)[0].decode("utf-8", "surrogateescape").strip()
-    return tuple(line.split(None, 1))
+    line = head[2:].split(b"\n", 1)[0].decode("utf-8", "surrogateescape").strip(" \t")
+    # A carriage return is part of the name to Linux, which then finds no such file.
+    return tuple(re.split(r"[ \t]+", line, maxsplit=1)) if line else ()
+
+
+def make_elf_head(architecture: str) -> bytes | None:
+    """Make the first bytes of a program of an architecture (OCI's name), as far as kernels look.
+
+    None for an architecture that is not known.
+    """
+    found = next((key for key, name in _ARCHITECTURES.items() if name == architecture), None)
+    if found is None:
+        return None
+    machine, is_64bit, is_little_endian = found
+    ident = _MAGIC + bytes((2 if is_64bit else 1, 1 if is_little_endian else 2, 1))
+    fields = struct.pack("<HHI" if is_little_endian else ">HHI", _ET_EXEC, machine, 1)
+    return ident.ljust(16, b"\0") + fields

@@ -9,10 +9,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.errors import ImageError, PlatformMissingError
-from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.image_document import (
+    parse_descriptor,
+    read_number,
+    read_object,
+    read_objects,
+    read_platform,
+    read_text,
+    read_texts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pytest_multiarch.core.platform import Platform
 
 INDEX_MEDIA_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -88,41 +98,37 @@ def parse_index(document: Mapping[str, Any], *, digest: str) -> ImageIndex:
     manifests = document.get("manifests")
     if not isinstance(manifests, list):
         raise ImageError(f"{digest} is not an image index: it has no list of manifests")
-    entries = tuple(
-        IndexEntry(
-            platform=_parse_platform(entry.get("platform") or {}),
-            digest=str(entry.get("digest", "")),
-            media_type=str(entry.get("mediaType", "")),
-            size=int(entry.get("size", 0)),
-        )
-        for entry in manifests
-        if isinstance(entry, dict) and not is_attestation(entry)
+    what = f"the index {digest}"
+    found = [each for each in manifests if isinstance(each, dict)]
+    variants = [each for each in found if not is_attestation(each, what=what)]
+    return ImageIndex(digest=digest, entries=tuple(_parse_entry(each, what) for each in variants))
+
+
+def _parse_entry(document: Mapping[str, Any], what: str) -> IndexEntry:
+    said = parse_descriptor(document, what=what)
+    return IndexEntry(
+        platform=said.platform or read_platform({}, what=what),
+        digest=said.digest,
+        media_type=said.media_type,
+        size=said.size,
     )
-    return ImageIndex(digest=digest, entries=entries)
 
 
-def measure_variant(manifest: Mapping[str, Any], *, manifest_size: int) -> int:
+def measure_variant(manifest: Mapping[str, Any], *, manifest_size: int, what: str) -> int:
     """Give the bytes that a variant takes in a registry: its manifest, config and layers."""
-    parts = (manifest["config"], *(manifest.get("layers") or ()))
-    return manifest_size + sum(int(each.get("size", 0)) for each in parts)
+    config = read_object(manifest, "config", what=what)
+    parts = (config, *read_objects(manifest, "layers", what=what))
+    return manifest_size + sum(read_number(each, "size", what=what) for each in parts)
 
 
-def is_attestation(entry: Mapping[str, Any]) -> bool:
+def is_attestation(entry: Mapping[str, Any], *, what: str = "an index") -> bool:
     """Tell BuildKit's attestation entries, which no platform can run, from variants."""
-    platform = entry.get("platform") or {}
-    annotations = entry.get("annotations") or {}
+    platform = read_object(entry, "platform", what=what)
+    annotations = read_object(entry, "annotations", what=what)
     return (
         platform.get("architecture") == "unknown"
         or "vnd.docker.reference.type" in annotations
         or entry.get("Kind") == "attestation"
-    )
-
-
-def _parse_platform(document: Mapping[str, Any]) -> Platform:
-    return Platform.of_image(
-        str(document.get("os", "")),
-        str(document.get("architecture", "unknown")),
-        str(document.get("variant", "")),
     )
 
 
@@ -131,7 +137,8 @@ class ImageConfig:
     """What an image's config says of itself, as far as running it needs.
 
     `env` is the image's own environment; its values are for looking up PATH and are not shown.
-    `digest` is the config's, empty where an engine does not tell it.
+    `digest` is the config's, empty where an engine does not tell it. `settings` is the `config`
+    object of the document as it was parsed, `diff_ids` those of the layers, the base first.
     """
 
     platform: Platform
@@ -143,6 +150,8 @@ class ImageConfig:
     workdir: str = ""
     exposed_ports: tuple[str, ...] = ()
     healthcheck: HealthCheck | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    diff_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,39 +170,42 @@ class HealthCheck:
 
 
 def parse_image_config(document: Mapping[str, Any], *, digest: str = "") -> ImageConfig:
-    """Read an OCI image config, or an engine's image inspect, which spells it with capitals."""
+    """Read an OCI image config, or an engine's image inspect, which spells it with capitals.
+
+    Raises:
+        ImageError: a field is of another type than it has to be.
+    """
+    what = f"the config {digest}".rstrip()
     lower = {key.lower(): value for key, value in document.items()}
-    config: Mapping[str, Any] = lower.get("config") or {}
+    config = read_object(lower, "config", what=what)
+    rootfs = read_object(lower, "rootfs", what=what)
     return ImageConfig(
-        platform=Platform.of_image(
-            str(lower.get("os") or ""),
-            str(lower.get("architecture") or "unknown"),
-            str(lower.get("variant") or ""),
-        ),
+        platform=read_platform(lower, what=what),
         digest=digest,
-        entrypoint=_strings(config.get("Entrypoint")),
-        cmd=_strings(config.get("Cmd")),
-        env=_strings(config.get("Env")),
-        user=str(config.get("User") or ""),
-        workdir=str(config.get("WorkingDir") or ""),
-        exposed_ports=tuple(sorted(config.get("ExposedPorts") or {})),
-        healthcheck=_parse_healthcheck(config.get("Healthcheck")),
+        entrypoint=read_texts(config, "Entrypoint", what=what),
+        cmd=read_texts(config, "Cmd", what=what),
+        env=read_texts(config, "Env", what=what),
+        user=read_text(config, "User", what=what),
+        workdir=read_text(config, "WorkingDir", what=what),
+        exposed_ports=tuple(sorted(read_object(config, "ExposedPorts", what=what))),
+        healthcheck=_parse_healthcheck(read_object(config, "Healthcheck", what=what), what),
+        settings=config,
+        diff_ids=read_texts(rootfs, "Layers" if "Layers" in rootfs else "diff_ids", what=what),
     )
 
 
-def _strings(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return (value,)
-    return tuple(str(each) for each in value or ())
-
-
-def _parse_healthcheck(document: Mapping[str, Any] | None) -> HealthCheck | None:
-    if not document or not document.get("Test") or document["Test"][0] == "NONE":
+def _parse_healthcheck(document: Mapping[str, Any], what: str) -> HealthCheck | None:
+    test = read_texts(document, "Test", what=what)
+    if not test or test[0] == "NONE":
         return None
     default = HealthCheck()
+
+    def read_s(key: str) -> float:
+        return read_number(document, key, what=what) / 1e9
+
     return HealthCheck(
-        interval_s=(document.get("Interval") or 0) / 1e9 or default.interval_s,
-        timeout_s=(document.get("Timeout") or 0) / 1e9 or default.timeout_s,
-        start_period_s=(document.get("StartPeriod") or 0) / 1e9,
-        retries=document.get("Retries") or default.retries,
+        interval_s=read_s("Interval") or default.interval_s,
+        timeout_s=read_s("Timeout") or default.timeout_s,
+        start_period_s=read_s("StartPeriod"),
+        retries=read_number(document, "Retries", what=what) or default.retries,
     )

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.comparison import Comparison, Finding
+from pytest_multiarch.core.inspected import ImageVerdict, judge_images
 from pytest_multiarch.core.member import Member, Outcome, resolve_duplicates
 from pytest_multiarch.core.parity import Verdict, VerdictKind, compare_group
 from pytest_multiarch.core.record import IdleGroup, Record, Run, order_runs
@@ -174,14 +175,16 @@ class ForeignFailure:
 class Judgement:
     """What a record comes to.
 
-    `idle` are groups that ran on no platform, `untested` the declared platforms on which nothing
-    ran at all. `is_strict`: groups of which nothing could be compared are failures.
+    `images` is what looking at images came to. `idle` are groups that ran on no platform,
+    `untested` the declared platforms on which nothing ran at all. `is_strict`: groups of which
+    nothing could be compared are failures.
     """
 
     record: Record
     verdicts: tuple[Verdict, ...]
     twins: tuple[Twins, ...]
     untested: tuple[Platform, ...]
+    images: tuple[ImageVerdict, ...] = ()
     is_strict: bool = False
 
     @property
@@ -227,14 +230,27 @@ class Judgement:
         return found
 
     @property
+    def wrong_images(self) -> tuple[ImageVerdict, ...]:
+        """The images that are failures; strictly, also those that could not be looked at."""
+        return tuple(
+            each for each in self.images if each.is_failure or (self.is_strict and each.notes)
+        )
+
+    @property
     def incomplete(self) -> tuple[Verdict, ...]:
         """The groups to which another job could add a platform."""
         return tuple(each for each in self.verdicts if list_missing(each))
 
     @property
     def has_failed(self) -> bool:
-        """Whether something diverged, or a test failed."""
-        return bool(self.diverged or self.failed or self.uncompared or self.foreign_failures)
+        """Whether something diverged, a test failed, or an image is not in order."""
+        return bool(
+            self.diverged
+            or self.failed
+            or self.uncompared
+            or self.foreign_failures
+            or self.wrong_images
+        )
 
     @property
     def is_complete(self) -> bool:
@@ -255,6 +271,7 @@ def judge_record(record: Record, *, is_strict: bool = False) -> Judgement:
         verdicts=verdicts,
         twins=tuple(twins for name in sorted(groups) for twins in _pair_twins(groups[name])),
         untested=tuple(sorted(declared - ran)),
+        images=judge_images((each.inspected for each in record.runs), record.members),
         is_strict=is_strict,
     )
 

@@ -153,7 +153,7 @@ _NAMES_OF = {key: frozenset(names) for key, names in _NAMES.items()}
 _FILES_OF = _list_files()
 _TRIPLE = r"(?:-(?:[a-z0-9]+-)?linux(?:-(?:gnu|musl|uclibc))?-?(?:eabi(?:hf)?|abi64)?)?"
 _PARTS = re.compile(
-    r"(?P<arch>.*?)(?:-(?:(?P<vendor>[a-z0-9]+)-)?linux(?:-(?P<libc>gnu|musl|uclibc))?"
+    r"(?P<arch>.*?)(?:-(?:(?P<vendor>[a-z][a-z0-9]*)-)?linux(?:-(?P<libc>gnu|musl|uclibc))?"
     r"-?(?P<abi>eabi(?:hf)?|abi64)?)?"
 )
 
@@ -241,6 +241,12 @@ def is_own_name(name: str, platform: Platform) -> bool:
         return False
     abis = next((_ABIS[key] for key in keys if key in _ABIS), ())
     return parts["abi"] is None or parts["abi"] in abis
+
+
+def list_loaders(platform: Platform) -> tuple[str, ...]:
+    """Give the paths of the loaders that a platform's dynamically linked programs ask for."""
+    keys = (platform.architecture, f"{platform.architecture}/{platform.variant}")
+    return tuple(path for key in keys for path in _LOADERS.get(key, ()))
 
 
 def names_agree(ours: str, theirs: str, our_platform: Platform, their_platform: Platform) -> bool:

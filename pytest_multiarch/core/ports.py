@@ -11,10 +11,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
+    from pytest_multiarch.core.audit import AuditReport
     from pytest_multiarch.core.call import FileToCopy
+    from pytest_multiarch.core.filetree import Layer
     from pytest_multiarch.core.index import ImageConfig, ImageIndex
+    from pytest_multiarch.core.manifest import (
+        EntryDocument,
+        IndexDocument,
+        StoredLayer,
+        VariantManifest,
+    )
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.reference import ImageReference
 
@@ -45,6 +54,10 @@ class EngineFacts:
     insecure_registries: tuple[str, ...] = ()
     """Hosts (and CIDR blocks) that it speaks plain HTTP to; loopback need not be listed."""
     product: str = "Docker"
+    memory_size: int = 0
+    """Of the node's machine, in bytes; 0 if it does not tell."""
+    data_root: str = ""
+    """The folder on the node in which it keeps images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +221,13 @@ class Engine(Protocol):
     def remove_image(self, reference: str) -> None:
         """Remove a name, and the image with its last name; an absent one is no error."""
 
+    def open_image(self, reference: str) -> ImageSource:
+        """Give an image that it has, by name, digest or id, as something that can be read.
+
+        Raises:
+            ImageNotFoundError: it has none of that name.
+        """
+
     # Containers
 
     def create_container(self, spec: ContainerSpec) -> str:
@@ -263,6 +283,12 @@ class Engine(Protocol):
     def put_archive(self, container_id: str, folder: str, archive: bytes) -> None:
         """Unpack a tar archive into an existing folder."""
 
+    def open_archive(self, container_id: str, path: str) -> AbstractContextManager[ByteStream]:
+        """Give a path, file or folder, as a tar archive that is read as it comes, or in part.
+
+        The container need not have been started. Raises `ContainerError` if absent.
+        """
+
     def read_archive(self, container_id: str, path: str) -> bytes:
         """Give a path, file or folder, as a tar archive. Raises `ContainerError` if absent."""
 
@@ -299,3 +325,71 @@ class Registry(Protocol):
 
     def read_config(self, reference: ImageReference, manifest: Manifest) -> ImageConfig:
         """Read one variant's config."""
+
+
+class ByteStream(Protocol):
+    """Bytes as they come."""
+
+    def read(self, size: int, /) -> bytes:
+        """Give at most `size` bytes, none at the end."""
+
+
+class ImageSource(Protocol):
+    """One image somewhere it can be read without being run: a registry, an engine, a folder, a tar.
+
+    Every document is verified against its digest as it is read.
+
+    Raises:
+        ImageError: what is there is no image, or other content than its digest says.
+        EngineError: a registry or an engine cannot be reached, or refuses.
+    """
+
+    @property
+    def name(self) -> str:
+        """The image and where it is, for messages: `app:1 in the OCI layout ./out`."""
+
+    def read_index(self) -> IndexDocument:
+        """Read the index, or the single image as an index of one; read once, then remembered."""
+
+    def read_variant(self, entry: EntryDocument) -> VariantManifest:
+        """Read a variant's manifest and config; read once, then remembered.
+
+        Raises:
+            ImageNotFoundError: its content is not there, though the index names it.
+        """
+
+    def open_layers(
+        self, manifest: VariantManifest, layers: Iterable[StoredLayer]
+    ) -> Iterator[tuple[StoredLayer, ByteStream]]:
+        """Give those layers of a variant as they are stored, unverified, in whichever order.
+
+        Each stream is read, or left, before the next is asked for. A layer that is not there is
+        left out.
+        """
+
+
+class LayerReader(Protocol):
+    """Reads what a layer holds, from its bytes as they are stored."""
+
+    def __call__(self, stored: StoredLayer, stream: ByteStream) -> Layer:
+        """Read it to its end, in bounded memory, and verify both its digests.
+
+        Raises:
+            ImageError: it is broken, cut short, larger than is read, or not what its digest says.
+        """
+
+
+class ImageCache(Protocol):
+    """Keeps what was read of images across sessions; one that cannot be used keeps nothing."""
+
+    def find(self, diff_id: str) -> Layer | None:
+        """Give what is kept of a layer; None if nothing is, or it cannot be read."""
+
+    def keep(self, layer: Layer) -> None:
+        """Keep a layer, by its diff id."""
+
+    def find_report(self, name: str) -> AuditReport | None:
+        """Give the audit that is kept under a name; None if there is none."""
+
+    def keep_report(self, name: str, report: AuditReport) -> None:
+        """Keep an audit."""

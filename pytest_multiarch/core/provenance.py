@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.config_schema import DEFAULT_RUNNER, SETTINGS, Definition
+from pytest_multiarch.core.image_rules import AuditRules, IndexRules, StaticRules
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.rules import Allowance
 from pytest_multiarch.core.settings import ImageEntry, Runners, Setting, Settings, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,8 @@ def _make_plain(value: Any) -> Any:
             return str(value)
         case Allowance():
             return {key: each for key, each in value.to_mapping().items() if each}
+        case AuditRules() | IndexRules() | StaticRules():
+            return value.to_mapping()
         case Runners():
             by_platform = {str(each): list(labels) for each, labels in value.by_platform.items()}
             return {DEFAULT_RUNNER: list(value.default), **by_platform}
@@ -80,6 +83,8 @@ def _list_lines(value: Any) -> Iterator[str]:
         case Runners():
             for key, labels in _make_plain(value).items():
                 yield f"{key}: {', '.join(labels)}"
+        case AuditRules() | IndexRules() | StaticRules():
+            yield from _list_rules(value.to_mapping())
         case (ImageEntry(), *_):
             for entry in value:
                 yield f"{entry.name}: {_show_entry(entry)}"
@@ -90,6 +95,23 @@ def _list_lines(value: Any) -> Iterator[str]:
                 yield ", ".join(map(str, value))
         case _:
             yield _show(_make_plain(value))
+
+
+def _list_rules(plain: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in plain.items():
+        if key == "allow":
+            yield from (f"allow {_show_table(each)}" for each in value)
+        elif isinstance(value, list):
+            if value:
+                yield f"{key}: {', '.join(value)}"
+        else:
+            yield f"{key}: {_show(value)}"
+
+
+def _show_table(table: Mapping[str, Any]) -> str:
+    *rest, (_, reason) = table.items()
+    shown = (", ".join(each) if isinstance(each, list) else each for _, each in rest)
+    return f"{' '.join(shown)}: {reason}"
 
 
 def _show(plain: Any) -> str:

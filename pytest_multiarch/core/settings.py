@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pytest_multiarch.core.audit import AuditScope
 from pytest_multiarch.core.errors import UsageError
+from pytest_multiarch.core.image_rules import AuditRules, IndexRules, StaticRules
 from pytest_multiarch.core.reference import ImageReference
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 IMAGE_OPTION = "--multiarch-image"
 PLATFORMS_OPTION = "--multiarch-platforms"
+AUDIT_OPTION = "--multiarch-audit"
 
 
 class Source(Enum):
@@ -77,6 +80,9 @@ class Settings:
     runners: Setting[Runners] = field(default_factory=lambda: Setting(Runners()))
     normalize: Setting[tuple[str, ...]] = Setting(())
     allow: Setting[tuple[Allowance, ...]] = Setting(())
+    audit: Setting[AuditRules] = field(default_factory=lambda: Setting(AuditRules()))
+    index: Setting[IndexRules] = field(default_factory=lambda: Setting(IndexRules()))
+    static_parity: Setting[StaticRules] = field(default_factory=lambda: Setting(StaticRules()))
     selected: tuple[Platform, ...] = ()
     selected_images: tuple[str, ...] = ()
     replacements: Mapping[str, str] = field(default_factory=dict)
@@ -93,6 +99,7 @@ def merge_settings(
     platforms: tuple[Platform, ...] = (),
     selects_only: bool = False,
     images: Iterable[str] = (),
+    audit_scope: str | None = None,
     **options: Any,
 ) -> Settings:
     """Lay the command line over what the configuration file says.
@@ -111,6 +118,9 @@ def merge_settings(
     for reference in (*replacements, *replacements.values()):
         _check_reference(reference)
     merged = replace(files, replacements=replacements, **options)
+    if audit_scope is not None:
+        rules = replace(files.audit.value, scope=AuditScope(audit_scope))
+        merged = replace(merged, audit=Setting(rules, Source.COMMAND_LINE, AUDIT_OPTION))
     if platforms:
         merged = replace(merged, selected=platforms)
     is_among = set(platforms) <= set(files.platforms.value)

@@ -18,6 +18,8 @@ from urllib.parse import urlencode
 import urllib3
 
 from pytest_multiarch.core.errors import EngineError, EngineGoneError
+from pytest_multiarch.core.known_message import Occasion, Stage
+from pytest_multiarch.core.known_messages import find_known
 from pytest_multiarch.engine.attachment import SocketAttachment
 from pytest_multiarch.engine.messages import describe_cause, explain_unreachable
 from pytest_multiarch.engine.transport import open_connection, open_socket
@@ -196,7 +198,13 @@ class Connection:
             text = str(json.loads(text)["message"])
         except (ValueError, KeyError, TypeError):
             text = text or reason
-        return EngineRefusedError(f"{self.endpoint.url} refused: {text}", status=status, text=text)
+        known = find_known(text, Stage.REQUEST)
+        return EngineRefusedError(
+            f"{self.endpoint.url} refused: {text}",
+            cure=known.explain(text, Occasion()).cure if known else "",
+            status=status,
+            text=text,
+        )
 
     def close(self) -> None:
         """Let go of all connections."""

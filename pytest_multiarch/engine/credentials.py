@@ -14,6 +14,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_multiarch.core.checkup import Login
 from pytest_multiarch.core.errors import EngineError
 from pytest_multiarch.core.reference import DEFAULT_REGISTRY
 from pytest_multiarch.engine.endpoint import read_docker_config
@@ -72,6 +73,55 @@ def find_credentials(environ: Mapping[str, str], registry: str) -> CredentialsLo
     return CredentialsLookup(problem="; ".join(problems))
 
 
+def read_logins(environ: Mapping[str, str]) -> tuple[Login, ...]:
+    """List the registries that the user has credentials for, or a problem with, sorted.
+
+    A problem that concerns no registry in particular has an empty name.
+    """
+    registries: set[str] = set()
+    logins = []
+    for load in (_read_environ_config, read_docker_config):
+        try:
+            registries |= _list_registries(load(environ), environ)
+        except EngineError as error:
+            logins.append(Login(registry="", problem=error.what))
+    for registry in sorted(registries):
+        lookup = find_credentials(environ, registry)
+        # Docker Desktop leaves an empty entry of what was logged out of.
+        if lookup.credentials or lookup.problem:
+            logins.append(Login(registry=registry, problem=lookup.problem))
+    return tuple(logins)
+
+
+def _list_registries(config: Mapping[str, Any], environ: Mapping[str, str]) -> set[str]:
+    keys: set[str] = set()
+    for section in ("auths", "credHelpers"):
+        entries = config.get(section)
+        keys.update(entries if isinstance(entries, dict) else ())
+    if store := str(config.get("credsStore") or ""):
+        keys |= _list_helper(store, environ)
+    return set(map(_name_registry, keys))
+
+
+def _list_helper(helper: str, environ: Mapping[str, str]) -> set[str]:
+    """Ask a helper for which hosts it has something.
+
+    Raises:
+        EngineError: it cannot be run, or says nothing of use.
+    """
+    try:
+        return set(map(str, json.loads(_call_helper(helper, "list", b"", environ))))
+    except _NothingStoredError:
+        return set()
+    except (OSError, ValueError, TypeError, subprocess.SubprocessError) as error:
+        raise EngineError(f"docker-credential-{helper} failed: {error}") from None
+
+
+def _name_registry(key: str) -> str:
+    host = _strip_url(key)
+    return DEFAULT_REGISTRY if host in _HUB_NAMES else host
+
+
 def _read_environ_config(environ: Mapping[str, str]) -> dict[str, Any]:
     text = environ.get("DOCKER_AUTH_CONFIG", "")
     try:
@@ -110,9 +160,24 @@ def _choose_helper(config: Mapping[str, Any], registry: str) -> str:
 
 def _ask_helper(helper: str, environ: Mapping[str, str], registry: str) -> Credentials | None:
     key = _HUB_KEY if registry == DEFAULT_REGISTRY else registry
+    try:
+        document = json.loads(_call_helper(helper, "get", key.encode(), environ))
+    except _NothingStoredError:
+        return None
+    username, secret = str(document.get("Username") or ""), str(document.get("Secret") or "")
+    if username == _TOKEN_USER:
+        return Credentials(identity_token=secret)
+    return Credentials(username=username, password=secret) if secret else None
+
+
+class _NothingStoredError(ValueError):
+    """A helper has nothing for the host."""
+
+
+def _call_helper(helper: str, action: str, data: bytes, environ: Mapping[str, str]) -> bytes:
     done = subprocess.run(
-        [f"docker-credential-{helper}", "get"],
-        input=key.encode(),
+        [f"docker-credential-{helper}", action],
+        input=data,
         capture_output=True,
         env=dict(environ),
         timeout=_HELPER_TIMEOUT_S,
@@ -121,14 +186,9 @@ def _ask_helper(helper: str, environ: Mapping[str, str], registry: str) -> Crede
     if done.returncode:
         # Helpers tell "none stored" only by this text, on stdout.
         said = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
-        if "not found" in said.lower():
-            return None
-        raise ValueError(said[:200] or f"exit code {done.returncode}")
-    document = json.loads(done.stdout)
-    username, secret = str(document.get("Username") or ""), str(document.get("Secret") or "")
-    if username == _TOKEN_USER:
-        return Credentials(identity_token=secret)
-    return Credentials(username=username, password=secret) if secret else None
+        kind = _NothingStoredError if "not found" in said.lower() else ValueError
+        raise kind(said[:200] or f"exit code {done.returncode}")
+    return done.stdout
 
 
 def _find_in_auths(config: Mapping[str, Any], registry: str) -> Credentials | None:

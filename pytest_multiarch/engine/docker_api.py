@@ -25,6 +25,7 @@ from pytest_multiarch.engine.connection import (
 from pytest_multiarch.engine.containers import build_create_document, parse_state, read_path_stat
 from pytest_multiarch.engine.credentials import find_credentials
 from pytest_multiarch.engine.facts import parse_facts
+from pytest_multiarch.engine.image_source import open_engine_image
 from pytest_multiarch.engine.images import ImageStore
 from pytest_multiarch.engine.messages import (
     explain_create_failure,
@@ -33,17 +34,19 @@ from pytest_multiarch.engine.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_multiarch.core.call import FileToCopy
     from pytest_multiarch.core.index import ImageConfig
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.ports import (
         Attachment,
+        ByteStream,
         ContainerSpec,
         ContainerState,
         EngineFacts,
         ExecSpec,
+        ImageSource,
         LocalImage,
         PathStat,
         TellBytes,
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 
 _LOG_LIMIT = 1024 * 1024
 _EXEC_SETTLE_S = 10.0
+_CHUNK = 64 * 1024
 
 
 def open_engine(endpoint: Endpoint, credentials_environ: Mapping[str, str]) -> DockerEngine:
@@ -108,7 +112,15 @@ class DockerEngine:
 
     def read_image_blobs(self, image_id: str, digests: Iterable[str]) -> Mapping[str, bytes]:
         """Read small JSON documents of an image it has, by digest, from an export."""
-        return self._images.read_blobs(image_id, digests)
+        return self._images.exports.read_documents(image_id, digests)
+
+    def open_image(self, reference: str) -> ImageSource:
+        """Open an image that it has, to be read without being run.
+
+        Raises:
+            ImageNotFoundError: it has none of that name, digest or id.
+        """
+        return open_engine_image(self._images, reference, address=self.address)
 
     def pull(
         self, reference: str, platform: Platform | None, *, tell: TellBytes = ignore_bytes
@@ -139,7 +151,6 @@ class DockerEngine:
         except EngineRefusedError as error:
             raise explain_create_failure(
                 error.text,
-                error.status,
                 reference=spec.image,
                 platform=spec.platform,
                 has_image=error.status == 404 and self._images.has(spec.image),
@@ -283,8 +294,9 @@ class DockerEngine:
                 timeout_s=STREAM_TIMEOUT_S,
             )
 
-    def read_archive(self, container_id: str, path: str) -> bytes:
-        """Give a path, file or folder, as a tar archive."""
+    @contextlib.contextmanager
+    def open_archive(self, container_id: str, path: str) -> Iterator[ByteStream]:
+        """Give a path, file or folder, as a tar archive that is read as it comes."""
         with self._about(container_id):
             response = self._connection.request(
                 "GET",
@@ -293,7 +305,13 @@ class DockerEngine:
                 timeout_s=STREAM_TIMEOUT_S,
                 is_stream=True,
             )
-        return b"".join(self._connection.read_chunks(response))
+        with hang_up(response), self._connection.guard():
+            yield cast("ByteStream", response)
+
+    def read_archive(self, container_id: str, path: str) -> bytes:
+        """Give a path, file or folder, as a tar archive."""
+        with self.open_archive(container_id, path) as stream:
+            return b"".join(iter(lambda: stream.read(_CHUNK), b""))
 
     # Execs
 

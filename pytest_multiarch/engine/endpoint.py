@@ -6,6 +6,7 @@ library is used here, since the watchdog needs it in a process that starts in mi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ipaddress
 import json
@@ -211,11 +212,36 @@ def _read_context_name(file: Path) -> str:
 def _find_default(environ: Mapping[str, str]) -> str:
     if sys.platform == "win32":
         return _DEFAULT_PIPE
-    home = _find_home(environ)
-    candidates = [_DEFAULT_SOCKET]
-    if runtime := environ.get("XDG_RUNTIME_DIR", ""):
-        candidates.append(f"{runtime}/docker.sock")  # rootless dockerd
-    candidates.append(str(home / ".docker" / "run" / "docker.sock"))  # Docker Desktop on macOS
-    candidates.append(str(home / ".docker" / "desktop" / "docker.sock"))  # and on Linux
-    found = next((path for path in candidates if Path(path).exists()), _DEFAULT_SOCKET)
+    sockets = _list_default_sockets(environ)
+    found = next((path for path in sockets if Path(path).exists()), _DEFAULT_SOCKET)
     return f"unix://{found}"
+
+
+def _list_default_sockets(environ: Mapping[str, str]) -> list[str]:
+    home = _find_home(environ)
+    sockets = [_DEFAULT_SOCKET]
+    if runtime := environ.get("XDG_RUNTIME_DIR", ""):
+        sockets.append(f"{runtime}/docker.sock")  # rootless dockerd
+    sockets.append(str(home / ".docker" / "run" / "docker.sock"))  # Docker Desktop on macOS
+    sockets.append(str(home / ".docker" / "desktop" / "docker.sock"))  # and on Linux
+    return sockets
+
+
+def list_other_endpoints(environ: Mapping[str, str], chosen: str) -> tuple[Endpoint, ...]:
+    """List the sockets on this machine, beside the URL that is chosen, at which an engine may be.
+
+    Those of the default, of Podman, and of docker contexts.
+    """
+    sockets = [f"unix://{path}" for path in _list_default_sockets(environ)]
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    podman = [f"unix://{folder}/podman/podman.sock" for folder in (runtime, "/run") if folder]
+    found = {url: Endpoint(url=url, origin="its usual place") for url in (*sockets, *podman)}
+    for name in _list_contexts(find_docker_config_folder(environ) / "contexts"):
+        with contextlib.suppress(EngineError):
+            endpoint = _read_context(environ, name, origin="", api_version="")
+            found.setdefault(endpoint.url, endpoint)
+    return tuple(
+        each
+        for url, each in found.items()
+        if url != chosen and each.socket_path and Path(each.socket_path).exists()
+    )

@@ -29,6 +29,8 @@ def parse_facts(
         has_containerd_store=_has_containerd_store(info),
         insecure_registries=_list_insecure(info),
         product=_name_product(info, version),
+        memory_size=int(info.get("MemTotal") or 0),
+        data_root=str(info.get("DockerRootDir") or ""),
     )
 
 

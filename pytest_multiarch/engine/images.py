@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from pytest_multiarch.core.errors import ImageAccessError, ImageError, UsageError
+from pytest_multiarch.core.image_document import parse_document, read_text
 from pytest_multiarch.core.index import (
     ImageConfig,
     ImageIndex,
@@ -18,17 +18,22 @@ from pytest_multiarch.core.index import (
     parse_image_config,
     parse_index,
 )
+from pytest_multiarch.core.manifest import parse_config_digest
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.ports import LocalImage, ignore_bytes
 from pytest_multiarch.core.reference import ImageReference
-from pytest_multiarch.engine.archive import iterate_files
 from pytest_multiarch.engine.connection import (
     STREAM_TIMEOUT_S,
     Connection,
     EngineRefusedError,
-    hang_up,
 )
-from pytest_multiarch.engine.messages import explain_denied, explain_pull_failure
+from pytest_multiarch.engine.image_export import ImageExports, write_platform
+from pytest_multiarch.engine.messages import (
+    explain_denied,
+    explain_load_failure,
+    explain_pull_failure,
+    explain_pull_warning,
+)
 from pytest_multiarch.engine.sessions import IMAGE_NAMES
 
 if TYPE_CHECKING:
@@ -41,11 +46,7 @@ if TYPE_CHECKING:
 
 _API_WITH_MANIFESTS = (1, 48)
 _API_WITH_PLATFORM = (1, 49)
-_DOCUMENT_LIMIT = 256 * 1024
-_BLOB_LIMIT = 4 * 1024 * 1024
-"""No manifest or config is larger; registries refuse them too."""
 _LIST_TRIES = 10
-_BLOB_FOLDER = "blobs/sha256/"
 
 
 class ImageStore:
@@ -59,24 +60,18 @@ class ImageStore:
         find_credentials: Callable[[str], CredentialsLookup],
     ) -> None:
         self._connection = connection
-        self._has_containerd_store = has_containerd_store
+        self.has_containerd_store = has_containerd_store
         self._find_credentials = find_credentials
-        # Content named by its own digest never changes, whatever becomes of the image.
-        self._documents: dict[str, bytes] = {}
-        self._scanned: set[str] = set()
+        self.exports = ImageExports(connection, has_containerd_store=has_containerd_store)
 
     def find(self, reference: str) -> LocalImage | None:
         """Look an image up by name, digest or id; None if the engine has none of that name."""
-        has_manifests = (
-            self._has_containerd_store and self._connection.api_version >= _API_WITH_MANIFESTS
-        )
-        params = {"manifests": "1"} if has_manifests else None
-        document = self._inspect(reference, params)
+        document = self.inspect(reference)
         if document is None:
             return None
         digests = tuple(map(str, document.get("RepoDigests") or ()))
         image_id = str(document["Id"])
-        if not self._has_containerd_store:
+        if not self.has_containerd_store:
             config = parse_image_config(document, digest=image_id)
             return LocalImage(
                 id=image_id,
@@ -84,13 +79,13 @@ class ImageStore:
                 config=config,
                 unpacked_size=int(document.get("Size") or 0),
             )
-        if has_manifests and document.get("Manifests"):
+        if document.get("Manifests"):
             index, available = _read_manifests(document)
             sizes = _read_sizes(document)
         else:
             try:
                 index, available = self._read_exported_index(image_id)
-                sizes = dict(self._measure_exported(index))
+                sizes = dict(self._measure_exported(image_id, index))
             except EngineRefusedError:
                 # Docker 26 cannot export what was pulled without the node's own platform; where
                 # it came from then tells what it is.
@@ -98,6 +93,13 @@ class ImageStore:
         return LocalImage(
             id=image_id, repo_digests=digests, index=index, available=available, sizes=sizes
         )
+
+    def inspect(self, reference: str) -> Mapping[str, Any] | None:
+        """Give what the engine says of an image, with `Manifests` where it can tell of them."""
+        has_manifests = (
+            self.has_containerd_store and self._connection.api_version >= _API_WITH_MANIFESTS
+        )
+        return self._inspect(reference, {"manifests": "1"} if has_manifests else None)
 
     def _inspect(
         self, reference: str, params: Mapping[str, str] | None
@@ -119,45 +121,10 @@ class ImageStore:
 
         Costs milliseconds, where an export costs seconds for each 100 MB.
         """
-        if not self._has_containerd_store or self._connection.api_version < _API_WITH_PLATFORM:
+        if not self.has_containerd_store or self._connection.api_version < _API_WITH_PLATFORM:
             return None
-        wanted = {"os": platform.os, "architecture": platform.architecture}
-        if platform.variant:
-            wanted["variant"] = platform.variant
-        document = self._inspect(image_id, {"platform": json.dumps(wanted)})
+        document = self._inspect(image_id, {"platform": write_platform(platform)})
         return None if document is None else parse_image_config(document)
-
-    def read_blobs(self, image_id: str, digests: Iterable[str]) -> Mapping[str, bytes]:
-        """Read small documents of an image, by digest, from an export of it."""
-        wanted = set(digests)
-        if not wanted <= self._documents.keys() and image_id not in self._scanned:
-            self._scan(image_id, wanted)
-        return {digest: self._documents[digest] for digest in wanted & self._documents.keys()}
-
-    def _scan(self, image_id: str, wanted: set[str] | None) -> None:
-        """Keep the documents of an export until all wanted are there; all of them if None.
-
-        Exports are slow (40 MB/s), since the engine hashes what it sends. The containerd store
-        sends blobs in the order of their digests, so that an absent one is noticed early.
-        """
-        last = max(wanted) if wanted and self._has_containerd_store else "sha256:~"
-        response = self._connection.request(
-            "GET", f"/images/{_quote(image_id)}/get", timeout_s=STREAM_TIMEOUT_S, is_stream=True
-        )
-        with hang_up(response), self._connection.guard():
-            for name, size, content in iterate_files(cast("BinaryIO", response)):
-                digest = f"sha256:{name.removeprefix(_BLOB_FOLDER)}"
-                is_wanted = wanted is not None and digest in wanted
-                if size <= (_BLOB_LIMIT if is_wanted else _DOCUMENT_LIMIT):
-                    self._keep(digest, content.read())
-                if wanted is not None and (digest >= last or wanted <= self._documents.keys()):
-                    return
-        self._scanned.add(image_id)
-
-    def _keep(self, digest: str, data: bytes) -> None:
-        is_document = data[:1] == b"{"
-        if is_document and digest == f"sha256:{hashlib.sha256(data).hexdigest()}":
-            self._documents[digest] = data
 
     def _read_exported_index(self, image_id: str) -> tuple[ImageIndex, tuple[Platform, ...]]:
         """Find the index of an image on a containerd store that cannot be asked for it.
@@ -165,37 +132,42 @@ class ImageStore:
         `image_id` is the digest of the index, or of the manifest of a single image. A child is
         available if the export holds its manifest.
         """
-        if image_id not in self._scanned:
-            self._scan(image_id, None)
-        document = self._read_document(image_id)
+        self.exports.read_all_documents(image_id)
+        data = self._read_exported(image_id, image_id)
+        document = parse_document(data, what=f"{image_id} on {self._connection.endpoint.url}")
         if document.get("manifests"):
             index = parse_index(document, digest=image_id)
-            there = [entry for entry in index.entries if entry.digest in self._documents]
-            return index, tuple(entry.platform for entry in there)
-        config = parse_image_config(self._read_document(document["config"]["digest"]))
+            there = self.exports.read_documents(image_id, [each.digest for each in index.entries])
+            return index, tuple(each.platform for each in index.entries if each.digest in there)
+        config_digest = parse_config_digest(document, digest=image_id)
+        config = parse_document(
+            self._read_exported(image_id, config_digest), what=f"the config of {image_id}"
+        )
         entry = IndexEntry(
-            platform=config.platform,
+            platform=parse_image_config(config).platform,
             digest=image_id,
-            media_type=str(document.get("mediaType", "")),
-            size=len(self._documents[image_id]),
+            media_type=read_text(document, "mediaType", what=image_id),
+            size=len(data),
         )
         index = ImageIndex(digest=image_id, entries=(entry,), is_single=True)
         return index, index.platforms
 
-    def _measure_exported(self, index: ImageIndex) -> Iterator[tuple[str, int]]:
-        for entry in index.entries:
-            data = self._documents.get(entry.digest)
-            if data is not None:
-                yield entry.digest, measure_variant(json.loads(data), manifest_size=len(data))
+    def _measure_exported(self, image_id: str, index: ImageIndex) -> Iterator[tuple[str, int]]:
+        found = self.exports.read_documents(image_id, [each.digest for each in index.entries])
+        for digest, data in found.items():
+            what = f"{digest} on {self._connection.endpoint.url}"
+            document = parse_document(data, what=what)
+            yield digest, measure_variant(document, manifest_size=len(data), what=what)
 
-    def _read_document(self, digest: str) -> dict[str, Any]:
-        if digest not in self._documents:
+    def _read_exported(self, image_id: str, digest: str) -> bytes:
+        found = self.exports.read_documents(image_id, [digest])
+        if digest not in found:
             raise ImageError(
                 f"{self._connection.endpoint.url} does not export {digest}, which the image "
                 "refers to",
                 cure="pull or load the image again",
             )
-        return cast("dict[str, Any]", json.loads(self._documents[digest]))
+        return found[digest]
 
     def pull(
         self, reference: str, platform: Platform | None, *, tell: TellBytes = ignore_bytes
@@ -207,8 +179,10 @@ class ImageStore:
                 f"{reference} is an id, which no registry knows", cure="name the image instead"
             )
         lookup = self._find_credentials(parsed.registry)
-        text = self._request_pull(parsed, platform, lookup.credentials, tell)
+        warnings: list[str] = []
+        text = self._request_pull(parsed, platform, lookup.credentials, tell, warnings)
         if not text:
+            _check_warnings(warnings, parsed, platform)
             return
         failure = explain_pull_failure(
             text,
@@ -229,8 +203,17 @@ class ImageStore:
         platform: Platform | None,
         credentials: Credentials | None,
         tell: TellBytes,
+        warnings: list[str],
     ) -> str:
-        """Have the engine pull; give its words if that failed."""
+        """Have the engine pull; give its words if that failed, and collect its warnings."""
+        layers = _LayerBytes(tell)
+
+        def take_in(line: Mapping[str, Any]) -> None:
+            layers.take_in(line)
+            said = str(line.get("status") or line.get("stream") or "")
+            if said.startswith("WARNING"):
+                warnings.append(said)
+
         params = {"fromImage": reference.name, "tag": reference.locator}
         if platform is not None:
             params["platform"] = str(platform)
@@ -244,7 +227,7 @@ class ImageStore:
                 timeout_s=STREAM_TIMEOUT_S,
                 is_stream=True,
             )
-            return self._find_stream_error(response, _LayerBytes(tell).take_in)
+            return self._find_stream_error(response, take_in)
         except EngineRefusedError as error:
             return error.text
 
@@ -277,7 +260,7 @@ class ImageStore:
             is_stream=True,
         )
         if text := self._find_stream_error(response):
-            raise ImageError(f"{self._connection.endpoint.url} could not load an image: {text}")
+            raise explain_load_failure(text, node=self._connection.endpoint.url)
 
     def remove(self, reference: str) -> None:
         """Remove a name, and the image with its last name; an absent one is no error."""
@@ -310,6 +293,18 @@ class ImageStore:
     def _list_once(self, filters: str) -> list[dict[str, Any]]:
         found = self._connection.read_json("/images/json", params={"filters": filters})
         return cast("list[dict[str, Any]]", found)
+
+
+def _check_warnings(
+    warnings: Iterable[str], reference: ImageReference, platform: Platform | None
+) -> None:
+    """Take an engine's warning that it fetched another platform for the error that it is."""
+    for warning in warnings:
+        error = platform and explain_pull_warning(
+            warning, reference=str(reference), platform=platform
+        )
+        if error:
+            raise error
 
 
 class _LayerBytes:

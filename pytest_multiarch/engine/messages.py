@@ -1,7 +1,7 @@
 """What engines and registries say, turned into errors with a cure.
 
-Engines say the same thing differently in every version and store; the phrasings here are those
-of dockerd 20.10 to 29 with either image store, containerd, podman, runc and crun.
+The phrasings, and what they mean, are the table in `core/known_messages.py`; here is what also
+takes an answer's status, or the name of a program in it.
 """
 
 from __future__ import annotations
@@ -13,44 +13,19 @@ from typing import TYPE_CHECKING, Any
 from pytest_multiarch.core.errors import (
     ContainerError,
     EngineError,
-    ImageAccessError,
     ImageError,
     ImageNotFoundError,
     MultiarchError,
-    PlatformMissingError,
     ProgramNotFoundError,
+    WrongArchitectureError,
 )
-from pytest_multiarch.core.reference import DEFAULT_REGISTRY
+from pytest_multiarch.core.known_message import Occasion, Stage, show_original
+from pytest_multiarch.core.known_messages import KNOWN_MESSAGES, find_known
+from pytest_multiarch.core.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pytest_multiarch.core.platform import Platform
-
-_PLATFORM_MISSING = re.compile(
-    r"no matching manifest for"
-    r"|no match for platform in manifest"
-    r"|no image found in (image index|manifest list) for"
-    r"|was found but (its platform \([^)]*\) )?does not (match|provide)"
-    r"|no suitable export target found",
-    re.IGNORECASE,
-)
-_RATE_LIMITED = re.compile(r"toomanyrequests|too many requests|pull rate limit", re.IGNORECASE)
-_ACCESS_DENIED = re.compile(
-    r"pull access denied|access to the resource is denied|unauthorized|authentication required"
-    r"|insufficient_scope|authorization failed|no basic auth credentials|\bdenied\b"
-    r"|40[13] (unauthorized|forbidden)",
-    re.IGNORECASE,
-)
-_UNREACHABLE = re.compile(
-    r"connection refused|no such host|i/o timeout|dial tcp|tls: |x509|server gave http response"
-    r"|network is unreachable|no route to host|deadline exceeded|connection reset|unexpected eof",
-    re.IGNORECASE,
-)
-_NOT_FOUND = re.compile(
-    r"manifest unknown|name unknown|no such image|not found|unknown image|image not known",
-    re.IGNORECASE,
-)
 _PROGRAM = re.compile(
     r'exec: \\?"(?P<runc>(?:[^"\\]|\\.)*?)\\?": '
     r"(?P<why>executable file not found|stat |.*permission denied|.*is a directory"
@@ -58,105 +33,111 @@ _PROGRAM = re.compile(
     r"|executable file `(?P<crun>[^`]*)` not found",
     re.IGNORECASE | re.DOTALL,
 )
+# dockerd, podman, and podman before 4.4, which writes `{amd64 linux  [] }`.
+_OTHER_PLATFORM = re.compile(
+    r"(?:resulting image's configured platform|image platform|was found but its platform) "
+    r"\((?:(?P<text>\w+/[^)]+)"
+    r"|\{(?P<architecture>\w+) (?P<os>\w+) [^\[]*\[\] ?(?P<variant>\w*)\})\) does not match",
+    re.IGNORECASE,
+)
 
 
 def explain_pull_failure(
     text: str, *, reference: str, registry: str, platform: Platform | None, node: str
 ) -> MultiarchError:
     """Turn an engine's words on a failed pull into an error of the right kind."""
-    if _PLATFORM_MISSING.search(text):
-        return PlatformMissingError(
-            f"{reference} has no variant for {platform or 'the engine itself'}: {text}",
-            cure=f"see which platforms it has: docker buildx imagetools inspect {reference}",
-        )
-    if _RATE_LIMITED.search(text):
-        return explain_rate_limit(text, reference=reference, registry=registry)
-    if _ACCESS_DENIED.search(text):
-        return explain_denied(text, reference=reference, registry=registry)
-    if _NOT_FOUND.search(text) and not _UNREACHABLE.search(text):
-        return explain_not_found(text, reference=reference)
-    if _UNREACHABLE.search(text):
-        return EngineError(
-            f"{node} could not pull {reference}: {text}",
-            cure=f"check that {registry} can be reached from the engine; a registry without TLS "
-            "has to be listed in the engine's insecure-registries",
-        )
-    return ImageError(f"{node} could not pull {reference}: {text}")
-
-
-def explain_not_found(text: str, *, reference: str) -> ImageNotFoundError:
-    """Say that nobody has the image."""
-    return ImageNotFoundError(
-        f"{reference} does not exist: {text}",
-        cure="check the name and the tag; an image built locally has to be in this engine "
-        f"(docker image inspect {reference})",
+    occasion = Occasion(
+        reference=reference,
+        registry=registry,
+        platform=str(platform or "the engine itself"),
+        node=node,
     )
+    if known := find_known(text, Stage.PULL):
+        return known.explain(text, occasion)
+    return ImageError(f"{node} could not pull {reference}: {show_original(text)}")
+
+
+def explain_pull_warning(text: str, *, reference: str, platform: Platform) -> MultiarchError | None:
+    """Tell from an engine's warning that it fetched another platform, and called that a success.
+
+    Engines warn of `linux/arm` for `linux/arm/v7` too: what is the same here is no mismatch.
+    """
+    found = _OTHER_PLATFORM.search(text)
+    if found is None or _read_platform(found) == platform:
+        return None
+    return WrongArchitectureError(
+        f"asked for {platform} of {reference}, the engine fetched an image that says it is for "
+        f"{_read_platform(found)}: {show_original(text)}",
+        cure=f"see what it holds: pytest-multiarch inspect {reference}",
+    )
+
+
+def _read_platform(found: re.Match[str]) -> Platform:
+    if found["text"] is not None:
+        system, _, rest = found["text"].partition("/")
+        return Platform.of_image(system, *rest.split("/", 1))
+    return Platform.of_image(found["os"], found["architecture"], found["variant"] or "")
+
+
+def explain_not_found(text: str, *, reference: str) -> MultiarchError:
+    """Say that nobody has the image."""
+    return _explain_as("image absent", text, Occasion(reference=reference))
 
 
 def explain_denied(
     text: str, *, reference: str, registry: str, problem: str = ""
-) -> ImageAccessError:
+) -> MultiarchError:
     """Say that the registry refuses; `problem` is why no credentials were found, if known."""
     hint = f" ({problem})" if problem else ""
-    return ImageAccessError(
-        f"{registry} refuses {reference}: {text}{hint}",
-        cure=f"run `{write_login(registry)}`, or check the name: registries also answer so for "
-        "a repository that does not exist",
-    )
+    occasion = Occasion(reference=reference, registry=registry)
+    return _explain_as("access denied", f"{text}{hint}", occasion)
 
 
-def explain_rate_limit(text: str, *, reference: str, registry: str) -> ImageAccessError:
+def explain_rate_limit(text: str, *, reference: str, registry: str) -> MultiarchError:
     """Say that the registry limits pulls."""
-    return ImageAccessError(
-        f"{registry} limits how often it is asked, and refuses {reference}: {text}",
-        cure=f"run `{write_login(registry)}` for a higher limit, wait, or use a mirror",
-    )
+    return _explain_as("rate limit", text, Occasion(reference=reference, registry=registry))
 
 
-def write_login(registry: str) -> str:
-    """Write the command that logs in to a registry."""
-    return "docker login" if registry == DEFAULT_REGISTRY else f"docker login {registry}"
+def _explain_as(name: str, text: str, occasion: Occasion) -> MultiarchError:
+    """Explain what an HTTP status has told already, whatever the words are."""
+    known = next(each for each in KNOWN_MESSAGES if each.name == name)
+    return known.explain(text, occasion)
 
 
 def explain_create_failure(
-    text: str, status: int, *, reference: str, platform: Platform | None, has_image: bool
+    text: str, *, reference: str, platform: Platform | None, has_image: bool
 ) -> MultiarchError:
     """Turn an engine's refusal to create a container into an error of the right kind.
 
     `has_image`: the engine knows the name all the same. Docker 26 with the containerd store says
     only `No such image` of an image that lacks the platform.
     """
-    if _PLATFORM_MISSING.search(text) or (status == 404 and has_image and platform):
-        return PlatformMissingError(
-            f"the engine has {reference}, but not for {platform}: {text}",
-            cure=f"docker pull --platform {platform} {reference}",
+    occasion = Occasion(reference=reference, platform=str(platform or "the engine itself"))
+    known = find_known(text, Stage.CREATE)
+    if known is None:
+        return ContainerError(
+            f"a container of {reference} could not be created: {show_original(text)}"
         )
-    if status == 404 and _NOT_FOUND.search(text):
-        return explain_not_found(text, reference=reference)
-    what = f"a container of {reference} could not be created: {text}"
-    return ContainerError(what, cure=_find_setting_cure(text))
+    if known.error is ImageNotFoundError and has_image and platform:
+        return _explain_as("platform not on the engine", text, occasion)
+    return known.explain(text, occasion)
 
 
-# What an engine says of a wrong setting, and what to do about it.
-_SETTING_CURES = (
-    (r"unable to find (?:user|group)", "name one that the image has, or numbers: user='1000:1000'"),
-    (r"network \S+ not found", "make it with docker network create, or leave network= out"),
-    (r"needs to be an absolute path", "workdir= starts with a slash"),
-)
+def explain_load_failure(text: str, *, node: str) -> MultiarchError:
+    """Turn an engine's words on an archive that it did not load into an error."""
+    if known := find_known(text, Stage.LOAD):
+        return known.explain(text, Occasion(node=node))
+    return ImageError(f"{node} could not load an image: {show_original(text)}")
 
 
-def _find_setting_cure(text: str) -> str:
-    return next((cure for pattern, cure in _SETTING_CURES if re.search(pattern, text)), "")
-
-
-def explain_start_failure(text: str) -> ContainerError:
+def explain_start_failure(text: str) -> MultiarchError:
     """Turn a runtime's refusal to start a program into an error of the right kind."""
-    found = _PROGRAM.search(text)
-    if found is None:
-        what = f"the container could not be started: {text}"
-        return ContainerError(what, cure=_find_setting_cure(text))
-    program = found.group("runc") or found.group("crun") or ""
-    return explain_missing_program(program, why=_describe_program(found))
+    if found := _PROGRAM.search(text):
+        program = found.group("runc") or found.group("crun") or ""
+        return explain_missing_program(program, why=_describe_program(found))
+    if known := find_known(text, Stage.START):
+        return known.explain(text, Occasion())
+    return ContainerError(f"the container could not be started: {show_original(text)}")
 
 
 def explain_exec_failure(document: Mapping[str, Any]) -> ProgramNotFoundError | None:

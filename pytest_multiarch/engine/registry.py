@@ -6,14 +6,24 @@ have to be hashed as they came.
 
 from __future__ import annotations
 
-import hashlib
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3
 
-from pytest_multiarch.core.errors import EngineError, ImageError, MultiarchError
+from pytest_multiarch.core.digest import compute_digest, is_digest, verify_digest
+from pytest_multiarch.core.errors import (
+    EngineError,
+    ImageError,
+    ImageNotFoundError,
+    MultiarchError,
+)
+from pytest_multiarch.core.image_document import (
+    DOCUMENT_LIMIT,
+    parse_document,
+)
 from pytest_multiarch.core.index import (
     INDEX_MEDIA_TYPES,
     MANIFEST_MEDIA_TYPES,
@@ -24,9 +34,11 @@ from pytest_multiarch.core.index import (
     parse_image_config,
     parse_index,
 )
+from pytest_multiarch.core.manifest import is_index_document, parse_config_digest
 from pytest_multiarch.core.ports import Manifest
 from pytest_multiarch.engine.credentials import find_credentials
 from pytest_multiarch.engine.messages import (
+    describe_cause,
     explain_denied,
     explain_not_found,
     explain_rate_limit,
@@ -35,12 +47,12 @@ from pytest_multiarch.engine.messages import (
 from pytest_multiarch.engine.registry_host import RegistryHost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from pytest_multiarch.core.image_reader import DocumentKind
+    from pytest_multiarch.core.ports import ByteStream
     from pytest_multiarch.core.reference import ImageReference
 
-_SIZE_LIMIT = 4 * 1024 * 1024
-"""No manifest may be larger (OCI distribution specification), and configs are small."""
 # A registry that is not told all four answers with schema 1, or with the amd64 child.
 _ACCEPT = ", ".join((*INDEX_MEDIA_TYPES, *MANIFEST_MEDIA_TYPES))
 
@@ -60,10 +72,10 @@ class RegistryClient:
 
     def read_index(self, reference: ImageReference) -> ImageIndex:
         """Read what is behind a reference: an index, or a single image as an index of one."""
-        data, media_type = self._fetch(reference, "manifests", reference.locator)
-        digest = _hash(data)
+        data, media_type = self.fetch_document(reference, "manifests", reference.locator)
+        digest = compute_digest(data)
         document = _parse(data, reference)
-        if media_type in INDEX_MEDIA_TYPES or "manifests" in document:
+        if is_index_document(document, what=f"{digest} of {reference}"):
             return parse_index(document, digest=digest)
         manifest = _parse_manifest(document, digest, reference, size=len(data))
         config = self.read_config(reference, manifest)
@@ -74,36 +86,59 @@ class RegistryClient:
 
     def read_manifest(self, reference: ImageReference, digest: str) -> Manifest:
         """Read one variant's manifest by its digest."""
-        data, _ = self._fetch(reference, "manifests", digest)
+        data, _ = self.fetch_document(reference, "manifests", digest)
         return _parse_manifest(_parse(data, reference), digest, reference, size=len(data))
 
     def read_config(self, reference: ImageReference, manifest: Manifest) -> ImageConfig:
         """Read one variant's config."""
-        data, _ = self._fetch(reference, "blobs", manifest.config_digest)
+        data, _ = self.fetch_document(reference, "blobs", manifest.config_digest)
         return parse_image_config(_parse(data, reference), digest=manifest.config_digest)
 
-    def _fetch(self, reference: ImageReference, kind: str, locator: str) -> tuple[bytes, str]:
-        """Get a document and its media type, verified if it is asked for by digest."""
+    def fetch_document(
+        self, reference: ImageReference, kind: DocumentKind, locator: str
+    ) -> tuple[bytes, str]:
+        """Get a document and its media type, verified if it is asked for by digest.
+
+        Of a document that was there before the media type is not told.
+        """
         if locator in self._documents:
             return self._documents[locator], ""
-        host = self._find_host(reference.registry)
-        try:
-            response = host.get(reference.repository, f"{kind}/{locator}", accept=_ACCEPT)
-            with response:
-                data = _read_bounded(response, reference)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise explain_unreachable_registry(reference.registry, error) from error
-        if response.status_code >= 400:
-            raise self._explain(reference, response.status_code, _read_message(data, response))
-        digest = _hash(data)
-        if locator.startswith("sha256:") and digest != locator:
-            raise ImageError(
-                f"{reference.registry} answered with other content than {locator}, for which "
-                f"{reference} was asked: it has {digest}",
-                cure="a proxy or a mirror in between may be broken: pull with docker and compare",
-            )
-        self._documents[digest] = data
+        with _explain_transport(reference), self._get(reference, kind, locator) as response:
+            data = _read_bounded(response, reference)
+        if is_digest(locator):
+            verify_digest(data, locator, where=f"{reference.registry} (asked for {reference})")
+        self._documents[locator if is_digest(locator) else compute_digest(data)] = data
         return data, response.headers.get("Content-Type", "").partition(";")[0].strip()
+
+    @contextmanager
+    def open_blob(self, reference: ImageReference, digest: str) -> Iterator[ByteStream]:
+        """Stream a blob as it is stored; it is not verified.
+
+        Raises:
+            ImageNotFoundError, ImageAccessError, EngineError: as the registry says; reading on
+                raises `EngineError` if the registry breaks off.
+        """
+        with _explain_transport(reference):
+            response = self._get(reference, "blobs", digest)
+        with response:
+            yield _BlobStream(response, reference)
+
+    def _get(
+        self, reference: ImageReference, kind: DocumentKind, locator: str
+    ) -> requests.Response:
+        host = self._find_host(reference.registry)
+        response = host.get(reference.repository, f"{kind}/{locator}", accept=_ACCEPT)
+        if response.status_code < 400:
+            return response
+        with response:
+            text = _read_message(_read_bounded(response, reference), response)
+        if response.status_code == 404 and is_digest(locator) and locator != reference.digest:
+            raise ImageNotFoundError(
+                f"{reference.registry} does not have {locator}, which {reference} is made of: "
+                f"{text}",
+                cure="push the image again, with all its platforms",
+            )
+        raise self._explain(reference, response.status_code, text)
 
     def _find_host(self, registry: str) -> RegistryHost:
         if registry not in self._hosts:
@@ -136,9 +171,10 @@ def _read_bounded(response: requests.Response, reference: ImageReference) -> byt
     # Undecoded: a Content-Encoding in between would change the digest.
     for chunk in response.raw.stream(64 * 1024, decode_content=False):
         data += chunk
-        if len(data) > _SIZE_LIMIT:
+        if len(data) > DOCUMENT_LIMIT:
             raise ImageError(
-                f"{reference.registry} answered for {reference} with more than {_SIZE_LIMIT} bytes"
+                f"{reference.registry} answered for {reference} with more than {DOCUMENT_LIMIT} "
+                "bytes"
             )
     return data
 
@@ -152,35 +188,46 @@ def _read_message(data: bytes, response: requests.Response) -> str:
 
 
 def _parse(data: bytes, reference: ImageReference) -> dict[str, Any]:
-    try:
-        document = json.loads(data)
-    except ValueError as error:
-        raise ImageError(
-            f"{reference.registry} answered for {reference} with something that is not JSON"
-        ) from error
-    if not isinstance(document, dict):
-        raise ImageError(f"{reference.registry} answered for {reference} with no JSON object")
-    return document
+    return parse_document(data, what=f"what {reference.registry} answered for {reference}")
 
 
 def _parse_manifest(
     document: Mapping[str, Any], digest: str, reference: ImageReference, *, size: int
 ) -> Manifest:
-    if document.get("schemaVersion") == 1:
-        raise ImageError(
-            f"{reference} is an image of Docker's schema 1, which says no platform and which no "
-            "current engine runs",
-            cure="build and push it again",
-        )
+    what = f"{digest} of {reference}"
+    if is_index_document(document, what=what):
+        raise ImageError(f"{what} is an index, expected the manifest of an image")
+    return Manifest(
+        digest=digest,
+        config_digest=parse_config_digest(document, digest=digest),
+        size=measure_variant(document, manifest_size=size, what=what),
+    )
+
+
+@contextmanager
+def _explain_transport(reference: ImageReference) -> Iterator[None]:
     try:
-        return Manifest(
-            digest=digest,
-            config_digest=str(document["config"]["digest"]),
-            size=measure_variant(document, manifest_size=size),
-        )
-    except (KeyError, TypeError, AttributeError):
-        raise ImageError(f"{digest} of {reference} is not the manifest of an image") from None
+        yield
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise explain_unreachable_registry(reference.registry, error) from error
 
 
-def _hash(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+class _BlobStream:
+    """The content of a blob as it comes."""
+
+    def __init__(self, response: requests.Response, reference: ImageReference) -> None:
+        self._raw = response.raw
+        self._reference = reference
+
+    def read(self, size: int, /) -> bytes:
+        """Give at most `size` bytes, none at the end."""
+        try:
+            # Undecoded: a Content-Encoding in between would change the digest.
+            data: bytes = self._raw.read(size, decode_content=False)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise EngineError(
+                f"{self._reference.registry} broke off while {self._reference} was fetched: "
+                f"{describe_cause(error)}",
+                cure="try again; a proxy in between may limit how much or how long is fetched",
+            ) from error
+        return data

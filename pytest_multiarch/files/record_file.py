@@ -16,6 +16,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_multiarch.core.errors import MultiarchError, RecordError
+from pytest_multiarch.core.inspected import lay_over
 from pytest_multiarch.core.member import Member
 from pytest_multiarch.core.record import FORMAT, VERSION, IdleGroup, Record, Run
 from pytest_multiarch.core.value import check_canonical
@@ -362,7 +363,7 @@ def _read_journal(text: str, parts: _Parts) -> None:
             key = content["group"], content["platform"]
             members[key] = content, line[len('{"member":') : -1].rstrip()
         elif part == "run" and isinstance(content, dict):
-            _lay_over(run, content)
+            lay_over(run, content)
         elif part == "idle" and isinstance(content, list):
             idle = content
         else:
@@ -373,16 +374,6 @@ def _read_journal(text: str, parts: _Parts) -> None:
         parts.take("member", content, written)
     for each in idle:
         parts.take("idle", each)
-
-
-def _lay_over(run: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Lay what was learned later over what is known; tables grow."""
-    for name, value in more.items():
-        known = run.get(name)
-        if isinstance(known, dict) and isinstance(value, dict):
-            known.update(value)
-        else:
-            run[name] = value
 
 
 class Journal:

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from pytest_multiarch.plugin.options import find_service
-from pytest_multiarch.plugin.reports import DIVERGED, UNCOMPARED, VERDICT_ATTRIBUTE, make_locator
+from pytest_multiarch.plugin.reports import (
+    DIVERGED,
+    IMAGE,
+    UNCOMPARED,
+    VERDICT_ATTRIBUTE,
+    make_locator,
+)
 
 if TYPE_CHECKING:
+    from pytest_multiarch.core.inspected import ImageVerdict
     from pytest_multiarch.core.parity import Verdict
     from pytest_multiarch.plugin.state import PluginState
 
@@ -83,6 +90,16 @@ class Emitter:
             self._mark_failed(verdict)
         elif any(each.outcome.is_failure for each in verdict.members):
             self._mark_failed(verdict)
+
+    def emit_image(self, verdict: ImageVerdict) -> None:
+        """Report what looking at an image came to, if it is a failure."""
+        from pytest_multiarch.reports.images import render_image
+
+        settings = self._state.settings
+        differs = verdict.open_differences and settings.parity == "fail"
+        if verdict.index or differs or (settings.strict and verdict.notes):
+            text = render_image(verdict)
+            self._report(verdict.name, IMAGE, text.partition("\n")[0], text)
 
     def _report(self, node_id: str, word: str, headline: str, text: str) -> None:
         """Send the three reports of a test, as if one of this id had run and failed.

@@ -25,8 +25,9 @@ from pytest_multiarch.plugin.reports import (
 from pytest_multiarch.plugin.state import RUN_INPUT
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
+    from pytest_multiarch.core.inspected import ImageVerdict
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.parity import Verdict
     from pytest_multiarch.plugin.attempts import Attempts, OpenGroup
@@ -51,6 +52,8 @@ class Judge:
         self._spread: dict[str, Verdict] = {}
         self._unrecorded: dict[str, tuple[list[Member], dict[str, Any]]] = {}
         self._runs_each = config.getoption("dist", "no") == "each"
+        self._inspected: dict[str, Any] = {}
+        self._images: tuple[ImageVerdict, ...] = ()
         self._is_summed_up = False
         if recording is not None:
             self.record_in(recording)
@@ -115,6 +118,7 @@ class Judge:
     def _record_spread(self, key: str, teardown_error: str = "") -> None:
         """Record a test with all its variants once it is over."""
         members, news = self._unrecorded.pop(key)
+        self._take_news(news)
         if self._recording is not None:
             self._recording.add(
                 [replace(each, teardown_error=teardown_error) for each in members], news
@@ -153,9 +157,16 @@ class Judge:
         self._emitter.pass_on_stop()
 
     def _record_attempt(self, group: OpenGroup, attempts: Attempts) -> None:
+        news = attempts.results.pop("news", {})
+        self._take_news(news)
         if self._recording is not None:
-            news = attempts.results.pop("news", {})
             self._recording.add([attempts.to_member(group)], news)
+
+    def _take_news(self, news: Mapping[str, Any]) -> None:
+        if "inspected" in news:
+            from pytest_multiarch.core.inspected import lay_over
+
+            lay_over(self._inspected, news["inspected"])
 
     def _settle_if_complete(self, group: OpenGroup) -> None:
         if group.is_complete:
@@ -188,6 +199,19 @@ class Judge:
             for group in tuple(self._groups.values()):
                 if group is not None:
                     self._settle(group)
+            self._judge_images()
+
+    def _judge_images(self) -> None:
+        """Judge what was seen of images once all their platforms had their turn."""
+        if not self._inspected:
+            return
+        from pytest_multiarch.core.inspected import judge_images
+
+        verdicts = (*self._verdicts, *self._spread.values())
+        members = (member for verdict in verdicts for member in verdict.members)
+        self._images = judge_images([self._inspected], members)
+        for image in self._images:
+            self._emitter.emit_image(image)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
@@ -237,6 +261,8 @@ class Judge:
         if option.collectonly or option.multiarch_merge or not has_tests:
             return result
         from pytest_multiarch.plugin.ci import open_log
+        from pytest_multiarch.reports.account import list_present
+        from pytest_multiarch.reports.images import list_images
         from pytest_multiarch.reports.summary import Layout, list_summary
 
         settings = self._state.settings
@@ -247,7 +273,8 @@ class Judge:
             parity=settings.parity,
             layout=Layout(width=width, verbosity=self._config.get_verbosity()),
         )
-        return *open_log(self._config).write(sections), *result
+        images = list_images(self._images, is_failing=settings.parity == "fail")
+        return *open_log(self._config).write([*sections, *list_present(images)]), *result
 
 
 def _forget_observations(verdict: Verdict) -> Verdict:

@@ -14,6 +14,12 @@ from _pytest.mark.structures import ParameterSet
 
 from pytest_multiarch.core.call import Call, check_argv
 from pytest_multiarch.core.errors import UsageError
+from pytest_multiarch.core.image_rules import (
+    ImageRules,
+    make_audit_rules,
+    make_index_rules,
+    make_static_rules,
+)
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.core.rules import Allowance, ParityRules, make_rules
@@ -224,6 +230,24 @@ def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, set, frozenset)) else [value]
 
 
+_IMAGE_MARKS = {
+    "audit": ("scope", "allow"),
+    "index": ("required",),
+    "static_parity": ("config", "tree", "packages", "allow"),
+}
+
+
+def _read_keywords(mark: pytest.Mark) -> dict[str, Any]:
+    """Give the arguments of a mark that takes keyword arguments only."""
+    _check_keywords(mark, _IMAGE_MARKS[mark.name])
+    if mark.args:
+        raise UsageError(
+            f"@pytest.mark.{mark.name} takes keyword arguments only, found {mark.args!r}",
+            cure=f"write {_IMAGE_MARKS[mark.name][0]}= before it",
+        )
+    return dict(mark.kwargs)
+
+
 def _check_keywords(mark: pytest.Mark, valid: Sequence[str]) -> None:
     for name in mark.kwargs:
         if name not in valid:
@@ -278,6 +302,12 @@ class Declarations:
                 return parse_container_mark(mark, folder=folder)
             case "parity":
                 return parse_parity_mark(mark, self._settings, self._find_normalizers())
+            case "audit":
+                return make_audit_rules(self._settings.audit.value, **_read_keywords(mark))
+            case "index":
+                return make_index_rules(self._settings.index.value, **_read_keywords(mark))
+            case "static_parity":
+                return make_static_rules(self._settings.static_parity.value, **_read_keywords(mark))
         return None
 
     def find_platforms(self, node: pytest.Item, entry: ImageEntry | None = None) -> PlatformsMark:
@@ -341,6 +371,23 @@ class Declarations:
             return self._default_rules
         found: ParityRules = self.read(mark, node)
         return found
+
+    def find_image_rules(self, node: pytest.Item | None) -> ImageRules:
+        """Give what is looked at in a test's image before it runs; without a test, in any."""
+        settings = self._settings
+        if node is None:
+            return ImageRules(
+                audit=settings.audit.value,
+                index=settings.index.value,
+                static_parity=settings.static_parity.value,
+            )
+        names = ("audit", "index", "static_parity")
+        audit, index, static = (find_mark(node, each) for each in names)
+        return ImageRules(
+            audit=self.read(audit, node) if audit else settings.audit.value,
+            index=self.read(index, node) if index else settings.index.value,
+            static_parity=self.read(static, node) if static else settings.static_parity.value,
+        )
 
     @cached_property
     def configured_allowances(self) -> tuple[Allowance, ...]:

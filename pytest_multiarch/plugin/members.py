@@ -84,7 +84,9 @@ def _gather_news(trace: Trace, state: PluginState) -> dict[str, Any]:
         if f"node {node}" not in state.announced:
             state.announced.add(f"node {node}")
             nodes[node] = _describe_node(variant.node.engine.read_facts())
-    return {name: table for name, table in (("images", images), ("nodes", nodes)) if table}
+    inspected, state.inspected = state.inspected, {}
+    news = {"images": images, "nodes": nodes, "inspected": inspected}
+    return {name: table for name, table in news.items() if table}
 
 
 def _describe_node(facts: EngineFacts) -> dict[str, str]:

@@ -34,6 +34,7 @@ from pytest_multiarch.reports.account import name_result
 from pytest_multiarch.reports.diff import clean
 from pytest_multiarch.reports.divergence import render_divergence
 from pytest_multiarch.reports.failure import render_failure, render_foreign_failure
+from pytest_multiarch.reports.images import render_image
 from pytest_multiarch.reports.merged import render_overview
 from pytest_multiarch.reports.mismatch import explain_mismatches, name_overrides
 from pytest_multiarch.reports.wording import (
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from pytest_multiarch.core.inspected import ImageVerdict
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.merging import ForeignFailure
     from pytest_multiarch.core.record import IdleGroup
@@ -195,6 +197,18 @@ class ForeignTest(_MergedTest):
         pytest.fail(render_foreign_failure(self._failure, self._run), pytrace=False)
 
 
+class MergedImage(_MergedTest):
+    """An image of merged records that is not in order; it fails again."""
+
+    def __init__(self, *, verdict: ImageVerdict, **rest: Any) -> None:
+        super().__init__(**rest)
+        self._verdict = verdict
+
+    def runtest(self) -> None:
+        """Say what is wrong with it."""
+        pytest.fail(render_image(self._verdict), pytrace=False)
+
+
 def _make_id(group: str) -> str:
     """Give a group's id as pytest can have it: records can come from anywhere."""
     return clean(group).replace("::()", "::( )") or "(no name)"
@@ -243,6 +257,9 @@ class Merging:
         for node_id, failure in self._judgement.foreign_failures.items():
             name, run = _make_id(node_id), shared.runs[failure.run.id]
             yield ForeignTest.from_parent(parent, name=name, nodeid=name, failure=failure, run=run)
+        for image in self._judgement.wrong_images:
+            name = _make_id(image.name)
+            yield MergedImage.from_parent(parent, name=name, nodeid=name, verdict=image)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
@@ -12,6 +13,7 @@ from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.plugin.asking import resolve_image
 from pytest_multiarch.plugin.state import SPREAD, STATE, TRACE
 from pytest_multiarch.plugin.tracking import ParityChecker, TestRecorder, Trace, find_session
+from pytest_multiarch.run.audit import refuse_findings
 from pytest_multiarch.run.calls import name_values
 from pytest_multiarch.run.variant import Variant
 
@@ -39,9 +41,7 @@ def open_variant(
     """Open a platform's variant for one test, which records what it runs."""
     marked = request.config.stash[STATE].declared.find_image(request.node)
     trace = request.node.stash[TRACE]
-    variant = _open(request, platform, marked or computed, trace)
-    trace.variants[platform] = variant
-    return variant
+    return _open(request, platform, marked or computed, trace)
 
 
 def open_shared_variant(
@@ -119,9 +119,33 @@ def _open(
     def open_it() -> Variant:
         item = None if trace is None else request.node
         reference = resolve_image(request.config, item, text)
-        return find_session(request.config).open_variant(reference, platform, recorder=recorder)
+        session = find_session(request.config)
+        variant = session.open_variant(reference, platform, recorder=recorder)
+        if trace is not None:
+            trace.variants[platform] = variant
+        _look_first(request, variant, item)
+        return variant
 
     return _call(request, open_it)
+
+
+def _look_first(request: pytest.FixtureRequest, variant: Variant, item: pytest.Item | None) -> None:
+    """Look at an image before anything of it runs; what is learned goes on record.
+
+    A fixture wider than a test has no `item`, whose marks say how.
+
+    Raises:
+        WrongArchitectureError: it holds programs for another platform.
+    """
+    state = request.config.stash[STATE]
+    rules = state.declared.find_image_rules(item)
+    declared = () if item is None else state.declared.find_platforms(item).platforms
+    inspected = find_session(request.config).look_first(variant, rules, declared)
+    if state.settings.parity == "off":
+        inspected = replace(inspected, configs={}, differences=())
+    state.note_inspected(variant.reference, inspected)
+    for report in inspected.audits:
+        refuse_findings(variant.resolved, report)
 
 
 def _refuse_nameless(settings: Settings) -> NoReturn:

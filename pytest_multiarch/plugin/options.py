@@ -23,6 +23,15 @@ MARKS = (
         "parity(compare=, ignore=, normalize=, allow=, stateless=): what is compared across "
         "platforms, and what may differ"
     ),
+    (
+        "audit(scope=, allow=): whether the image's files are for its platform: of what it starts "
+        "('program', the default), of all ('image'), or not looked at ('off')"
+    ),
+    "index(required=): platforms that the image must have",
+    (
+        "static_parity(config=, tree=, packages=, allow=): compare the image's variants without "
+        "running them, and what may differ"
+    ),
 )
 _SERVICES = {"github": "GITHUB_ACTIONS", "gitlab": "GITLAB_CI"}
 """CI services, and the variables that are `true` in their jobs."""
@@ -77,6 +86,12 @@ def add_options(parser: pytest.Parser) -> None:
         choices=("missing", "always", "never"),
         default="missing",
         help="when images are pulled (default: missing)",
+    )
+    group.addoption(
+        "--multiarch-audit",
+        choices=("program", "image", "off"),
+        help="before an image's first test, see whether its files are for its platform: what it "
+        "starts and has on PATH (program, the default), every file (image), or off",
     )
     group.addoption(
         "--multiarch-record",
@@ -197,6 +212,7 @@ def read_settings(config: pytest.Config) -> Settings:
             platforms=_parse_platforms(config.getoption("--multiarch-platforms")),
             selects_only=config.getoption("--multiarch-select-only"),
             images=config.getoption("--multiarch-image"),
+            audit_scope=config.getoption("--multiarch-audit"),
             parity=config.getoption("--multiarch-parity"),
             unavailable=config.getoption("--multiarch-unavailable"),
             pull=config.getoption("--multiarch-pull"),

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     Choice = tuple[ImageEntry | None, PlatformsMark]
 
 _SHARED = "multiarch_shared_variant"
-_CHECKED_MARKS = ("image", "container", "parity")
+_CHECKED_MARKS = ("image", "container", "parity", "audit", "index", "static_parity")
+_IMAGE_CHECKS = ("index", "static_parity")
 _OWN_FIXTURES = "pytest_multiarch.plugin.fixtures"
 _IMAGE_FIXTURES = {"multiarch_variant", _SHARED, SPREAD}
 
@@ -151,12 +152,25 @@ def _check_marks(
     for mark in (*closest, *of_platforms, *of_params):
         if mark is not None and mark.name in _CHECKED_MARKS:
             declarations.read(mark, node)
+    _refuse_idle_check(metafunc)
     if _SHARED in metafunc.fixturenames and any(mark.name == "image" for mark in of_params):
         raise UsageError(
             "an image mark on a pytest.param cannot reach `shared_variant`, which is wider than "
             "one test",
             cure="put @pytest.mark.image on the test, its class or its module, or use `variant`",
         )
+
+
+def _refuse_idle_check(metafunc: pytest.Metafunc) -> None:
+    """Refuse a test's own mark that asks for a check of an image, where the test opens none."""
+    if not _IMAGE_FIXTURES.isdisjoint(metafunc.fixturenames):
+        return
+    for mark in metafunc.definition.own_markers:
+        if mark.name in _IMAGE_CHECKS:
+            raise UsageError(
+                f"@pytest.mark.{mark.name} on a test that opens no image: nothing would be checked",
+                cure="ask for `variant`, `container` or `variants`, or take the mark off",
+            )
 
 
 def find_param_scope(metafunc: pytest.Metafunc) -> Scope:

@@ -1,32 +1,15 @@
-"""A line for what takes long while no test ends: live on a terminal, plain lines elsewhere."""
+"""Where the line for what takes long goes in a run of pytest, while no test ends."""
 
 from __future__ import annotations
 
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, TextIO
 
-from pytest_multiarch.core.ports import TellBytes, ignore_bytes
-from pytest_multiarch.reports.wording import shorten
+from pytest_multiarch.run.progress import Progress, ShowProgress, show_nothing
 
 if TYPE_CHECKING:
     import pytest
-
-ShowProgress = Callable[[str], AbstractContextManager[TellBytes]]
-_PATIENCE_S = 1.0
-"""Nothing is shown of what is done sooner."""
-_LIVE_EVERY_S = 0.2
-_PLAIN_EVERY_S = 10.0
-_LEAST_TASK = 12
-
-
-def show_nothing(task: str) -> AbstractContextManager[TellBytes]:
-    """Show nothing of a task."""
-    del task
-    return nullcontext(ignore_bytes)
 
 
 def make_progress(config: pytest.Config) -> ShowProgress:
@@ -51,59 +34,3 @@ def make_progress(config: pytest.Config) -> ShowProgress:
 
     width = reporter._tw.fullwidth if reporter is not None and reporter.isatty else 0  # noqa: SLF001
     return Progress(uncapture, start_line, live_width=width).show
-
-
-class Progress:
-    """Shows tasks: one line that is written again and again, or a plain one now and then.
-
-    `live_width` is that of the terminal in columns, 0 where there is none.
-    """
-
-    def __init__(
-        self,
-        uncapture: Callable[[], AbstractContextManager[None]],
-        start_line: Callable[[], TextIO],
-        *,
-        live_width: int,
-    ) -> None:
-        self._uncapture = uncapture
-        self._start_line = start_line
-        self._live_width = live_width
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def show(self, task: str) -> Iterator[TellBytes]:
-        """Show a task until it is done."""
-        begun = last = time.monotonic()
-        every_s = _LIVE_EVERY_S if self._live_width else _PLAIN_EVERY_S
-        is_shown = False
-
-        def tell(done: int, total: int) -> None:
-            nonlocal last, is_shown
-            now = time.monotonic()
-            if now - begun < _PATIENCE_S or (is_shown and now - last < every_s):
-                return
-            last, is_shown = now, True
-            self._write(task, describe_bytes(done, total), is_last=False)
-
-        yield tell
-        if is_shown:
-            self._write(task, f"{time.monotonic() - begun:.0f} s", is_last=True)
-
-    def _write(self, task: str, state: str, *, is_last: bool) -> None:
-        with self._lock, self._uncapture():
-            file = self._start_line()
-            if self._live_width:
-                # A line that wraps cannot be written again.
-                room = max(self._live_width - len(state) - 3, _LEAST_TASK)
-                file.write(f"\r\x1b[K{shorten(task, room)}: {state}" + ("\n" if is_last else ""))
-            else:
-                file.write(f"{task}: {state}\n")
-            file.flush()
-
-
-def describe_bytes(done: int, total: int) -> str:
-    """Say how far it is: `12.3 of 45.6 MB`."""
-    if not total:
-        return "..."
-    return f"{done / 1e6:.1f} of {total / 1e6:.1f} MB"

@@ -18,10 +18,10 @@ SPREAD_START = '{"spread":'
 """How the text of a `variants` test begins."""
 REASON_ATTRIBUTE = "multiarch_reason"
 """Why a test failed, where that holds values which must not be shown."""
-DIVERGED, UNCOMPARED = "DIVERGED", "UNCOMPARED"
+DIVERGED, UNCOMPARED, IMAGE = "DIVERGED", "UNCOMPARED", "IMAGE"
 _PHASES = ("setup", "call", "teardown")
 _REASON_LIMIT = 10_000
-LETTERS = {DIVERGED: "D", UNCOMPARED: "U"}
+LETTERS = {DIVERGED: "D", UNCOMPARED: "U", IMAGE: "I"}
 
 
 def is_crash(report: pytest.TestReport) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,13 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_multiarch.core.errors import MultiarchError
+    from pytest_multiarch.core.inspected import Inspected
     from pytest_multiarch.core.normalize import TextFunction
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.settings import Settings
     from pytest_multiarch.plugin.groups import Membership
     from pytest_multiarch.plugin.marks import Declarations
-    from pytest_multiarch.plugin.progress import ShowProgress
     from pytest_multiarch.plugin.tracking import Trace
+    from pytest_multiarch.run.progress import ShowProgress
     from pytest_multiarch.run.session import Session
 
 
@@ -27,7 +29,8 @@ class PluginState:
     `run_id` is the same in all processes of a run, `worker` is empty outside of xdist. `selected`
     are the platforms that tests of this process will run on, `current` is the id of the test
     under way. `collected` are our tests for a record, also those whose platforms are not selected;
-    `announced` names what this process has told of images and nodes.
+    `announced` names what this process has told of images and nodes, `inspected` is what it has
+    yet to tell of images that it looked at.
     """
 
     def __init__(self, config: pytest.Config, *, run_id: str, worker: str) -> None:
@@ -39,6 +42,7 @@ class PluginState:
         self.current = ""
         self.collected: list[pytest.Item] = []
         self.announced: set[str] = set()
+        self.inspected: dict[str, dict[str, Any]] = {}
         self._explained: dict[str, str] = {}
 
     @cached_property
@@ -94,6 +98,16 @@ class PluginState:
         from pytest_multiarch.plugin.asking import gather_normalizers
 
         return gather_normalizers(self._config)
+
+    def note_inspected(self, reference: str, inspected: Inspected) -> None:
+        """Have what was learned of an image told with the next test that ends, once."""
+        from pytest_multiarch.core.inspected import lay_over
+
+        document = inspected.to_mapping()
+        text = f"inspected {reference} {json.dumps(document, sort_keys=True)}"
+        if text not in self.announced:
+            self.announced.add(text)
+            lay_over(self.inspected.setdefault(reference, {}), document)
 
     def explain(self, error: MultiarchError) -> str:
         """Give an error's message: whole for the first test that has it, a line for the others."""

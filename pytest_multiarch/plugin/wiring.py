@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch import native
@@ -12,9 +13,9 @@ from pytest_multiarch.engine.probe import build_probe_archive, name_probe_image
 from pytest_multiarch.engine.pull_lock import hold_pull_lock
 from pytest_multiarch.engine.sessions import SessionLabels
 from pytest_multiarch.engine.watchdog import start_watchdog
-from pytest_multiarch.plugin.progress import ShowProgress, show_nothing
 from pytest_multiarch.run.detect import ProbeImage
 from pytest_multiarch.run.node import Node, Watchdog
+from pytest_multiarch.run.progress import ShowProgress, show_nothing
 from pytest_multiarch.run.resolve import PullPolicy
 from pytest_multiarch.run.session import Session
 
@@ -22,8 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
 
+    from pytest_multiarch.core.filetree import Layer
+    from pytest_multiarch.core.manifest import StoredLayer
     from pytest_multiarch.core.platform import Platform
-    from pytest_multiarch.core.ports import Engine, EngineFacts, Registry
+    from pytest_multiarch.core.ports import (
+        ByteStream,
+        Engine,
+        EngineFacts,
+        ImageCache,
+        Registry,
+    )
     from pytest_multiarch.core.variant import ResolvedVariant
     from pytest_multiarch.plugin.state import PluginState
 
@@ -76,6 +85,19 @@ class DockerTools:
     def lock_pull(self, engine_id: str, pin: str) -> AbstractContextManager[None]:
         """Have one process of this machine pull an image at a time."""
         return hold_pull_lock(engine_id, pin)
+
+    def read_layer(self, stored: StoredLayer, stream: ByteStream) -> Layer:
+        """Read what a layer holds."""
+        from pytest_multiarch.files.layer import read_layer
+
+        return read_layer(stored, stream)
+
+    @cached_property
+    def image_cache(self) -> ImageCache:
+        """What was read of images before."""
+        from pytest_multiarch.files.layer_cache import LayerCache, find_cache_folder
+
+        return LayerCache(find_cache_folder(self._environ))
 
     def open_testcontainer(
         self,

@@ -40,7 +40,7 @@ def name_result(judgement: Judgement) -> str:
     """Give the result in a word or two: the gravest thing that is to be said."""
     if judgement.diverged:
         return "diverged"
-    if judgement.failed or judgement.foreign_failures:
+    if judgement.failed or judgement.foreign_failures or judgement.wrong_images:
         return "failed"
     if judgement.uncompared:
         return "not compared"
@@ -53,9 +53,11 @@ def describe_result(judgement: Judgement) -> str:
     verb = "was" if runs_left == 1 else "were"
     whose = "its" if len(judgement.incomplete) == 1 else "their"
     failed = len({each.node_id for each in judgement.failed} | set(judgement.foreign_failures))
+    wrong = len(judgement.wrong_images)
     counts = (
         (len(judgement.diverged), "group", "diverged"),
         (failed, "test", "failed"),
+        (wrong, "image", f"{'is' if wrong == 1 else 'are'} not in order"),
         (len(judgement.uncompared), "group", "could not be compared"),
         (len(judgement.incomplete), "group", f"without all {whose} platforms"),
         (len(judgement.idle), "test", "ran on no platform"),

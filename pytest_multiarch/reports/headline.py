@@ -32,6 +32,10 @@ def word_headline(judgement: Judgement) -> str:
     foreign = len(judgement.foreign_failures)
     if foreign:
         return f"{foreign:,} test{'s' if foreign != 1 else ''} beside those on platforms failed"
+    wrong = judgement.wrong_images
+    if wrong:
+        names = wrong[0].reference if len(wrong) == 1 else f"{len(wrong)} images"
+        return f"{names} {'is' if len(wrong) == 1 else 'are'} not in order"
     return _word_compared(verdicts)
 
 

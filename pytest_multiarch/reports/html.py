@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.reports.headline import word_headline
 from pytest_multiarch.reports.page.costs import view_costs
 from pytest_multiarch.reports.page.gaps import list_allowed, list_gaps, list_notes
+from pytest_multiarch.reports.page.images import view_images
 from pytest_multiarch.reports.page.matrix import Matrix, view_matrix
 from pytest_multiarch.reports.page.runs import view_environment
 from pytest_multiarch.reports.page.text import name_moment, show, write_css_text
@@ -47,6 +48,7 @@ def render_html(judgement: Judgement) -> str:
         gaps=list_gaps(judgement),
         allowed=list_allowed(judgement),
         notes=list_notes(judgement),
+        images=view_images(judgement),
         costs=view_costs(judgement),
         environment=view_environment(judgement),
         policy=_make_policy(script, style),

@@ -18,12 +18,14 @@ from xml.etree import ElementTree as ET
 from pytest_multiarch.core.member import Outcome
 from pytest_multiarch.core.parity import VerdictKind
 from pytest_multiarch.reports.divergence import render_divergence
+from pytest_multiarch.reports.images import render_image
 from pytest_multiarch.reports.speed import list_pairs
 from pytest_multiarch.reports.wording import describe_not_compared, explain_not_compared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from pytest_multiarch.core.inspected import ImageVerdict
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.merging import ForeignFailure, Judgement
     from pytest_multiarch.core.parity import Verdict
@@ -66,6 +68,7 @@ def render_junit(judgement: Judgement) -> str:
         _Case(node_id, marks=[_describe_foreign(each)])
         for node_id, each in judgement.foreign_failures.items()
     ]
+    cases += [_Case(each.name, marks=[_describe_image(each)]) for each in judgement.wrong_images]
     marks = [mark.tag for case in cases for mark in case.marks]
     suite = ET.Element(
         "testsuite",
@@ -149,6 +152,11 @@ def _describe_foreign(failure: ForeignFailure) -> _Mark:
     if failure.outcome == "error":
         return _make_error("setup", failure.reason)
     return _fail(failure.reason)
+
+
+def _describe_image(verdict: ImageVerdict) -> _Mark:
+    text = render_image(verdict)
+    return _fail(text.partition("\n")[0], text)
 
 
 def _describe_outcome(members: Iterable[Member]) -> _Mark | None:

@@ -22,6 +22,7 @@ from pytest_multiarch.reports.account import (
 )
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.divergence import render_divergence
+from pytest_multiarch.reports.images import list_images
 from pytest_multiarch.reports.speed import APART, describe_ratios, list_pairs
 from pytest_multiarch.reports.wording import count_verdicts
 
@@ -52,6 +53,7 @@ def _render(judgement: Judgement) -> Iterator[str]:
     yield from _render_diverged(judgement.diverged)
     sections = (
         list_failed(judgement),
+        *list_images(judgement.images),
         list_not_compared(judgement),
         *list_gaps(judgement),
         *list_emulation(judgement),

@@ -16,6 +16,7 @@ from pytest_multiarch.reports.account import (
 )
 from pytest_multiarch.reports.diff import clean
 from pytest_multiarch.reports.divergence import render_divergence
+from pytest_multiarch.reports.images import list_images, render_image
 from pytest_multiarch.reports.job_log import JobLog
 from pytest_multiarch.reports.summary import list_summary
 
@@ -39,6 +40,9 @@ def render_merged(judgement: Judgement, log: JobLog = _TERMINAL) -> Iterator[str
             yield from log.fold(title, lines)
         else:
             yield from ("", f" {title} ".center(_WIDTH, "_"), *lines)
+    for image in judgement.wrong_images:
+        yield from ("", f" IMAGE {clean(image.reference)} ".center(_WIDTH, "_"))
+        yield from render_image(image).splitlines()
     sections = (list_failed(judgement), *_list_surroundings(judgement))
     lines = list(log.write(_shorten(sections)))
     yield from ("", *lines) if lines else ()
@@ -53,7 +57,12 @@ def render_overview(judgement: Judgement, log: JobLog = _TERMINAL) -> Iterator[s
 
 
 def _list_surroundings(judgement: Judgement) -> tuple[Section, ...]:
-    return (*list_gaps(judgement), *list_emulation(judgement), list_runs(judgement))
+    return (
+        *list_images(judgement.images),
+        *list_gaps(judgement),
+        *list_emulation(judgement),
+        list_runs(judgement),
+    )
 
 
 def _shorten(sections: Iterable[Section]) -> Iterator[Section]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.member import Outcome
 from pytest_multiarch.core.parity import Verdict, VerdictKind
+from pytest_multiarch.core.shown_text import shorten
 from pytest_multiarch.reports.account import Section
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.divergence import make_headline
@@ -28,7 +29,6 @@ from pytest_multiarch.reports.wording import (
     explain_not_compared,
     name_difference,
     name_platforms,
-    shorten,
 )
 
 if TYPE_CHECKING:

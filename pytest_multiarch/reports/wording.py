@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,12 @@ def count_verdicts(verdicts: tuple[Verdict, ...]) -> str:
 
 def name_platforms(platforms: Iterable[Platform]) -> str:
     """List platforms."""
-    return ", ".join(map(str, platforms))
+    return ", ".join(map(name_platform, platforms))
+
+
+def name_platform(platform: Platform) -> str:
+    """Name a platform, as hostile as an image may have made it up."""
+    return cut(clean(str(platform)), 48)
 
 
 def name_member(member: Member) -> str:
@@ -122,9 +128,34 @@ def explain_failed_apart(verdict: Verdict) -> str:
     return f"passed on {passed}; failed on {failed}"
 
 
-def shorten(name: str, width: int) -> str:
-    """Cut a name in its middle: both its ends tell more of it."""
-    if len(name) <= width:
-        return name
-    end = (width - 3) // 2
-    return f"{name[: width - 3 - end]}...{name[len(name) - end :]}"
+def name_size(size: int) -> str:
+    """Give bytes as people read them: `12.3 MB`."""
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size} B"
+
+
+def shorten_digest(digest: str) -> str:
+    """Give as much of a digest as tells it from others: `12ab34cd56ef`."""
+    return digest.partition(":")[2][:12]
+
+
+def lay_out(label: str, text: str, *, width: int, indent: int = 0) -> list[str]:
+    """Put a text beside a label of that width, in as many lines as it needs."""
+    first, *others = wrap(text, width=80 - indent - width) or [""]
+    lines = [f"{label:{width}}{first}".rstrip(), *(" " * width + each for each in others)]
+    return [" " * indent + each for each in lines]
+
+
+def wrap(text: str, *, indent: int = 0, hanging: int = 0, width: int = 80) -> list[str]:
+    """Break a text into lines; words stay whole, `hanging` is for the second line and on."""
+    first, others = " " * indent, " " * (indent + hanging)
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=others,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

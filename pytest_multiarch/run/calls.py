@@ -27,7 +27,7 @@ from pytest_multiarch.core.ports import (
 )
 from pytest_multiarch.core.wait import RUN_TIMEOUT_S, stretch_deadline
 from pytest_multiarch.run.emulator_crash import CrashWatch
-from pytest_multiarch.run.explain import explain_ended, explain_exec_format, quote_log, show_text
+from pytest_multiarch.run.explain import explain_ended, explain_last_words, quote_log, show_text
 from pytest_multiarch.run.output import OutputCollector, drain
 from pytest_multiarch.run.program import Lookup
 
@@ -95,7 +95,7 @@ def run_once(
         remove_s=removed - removing,
     )
     result = _make_result(call, variant, execution, ended, timings, wall_s=removed - begun)
-    _refuse_exec_format(result)
+    _refuse_last_words(result)
     return result, name_known(ended.state) | name_values(call.env)
 
 
@@ -127,9 +127,9 @@ def digest_files(files: Iterable[FileToCopy], *, before: str = "") -> str:
     return before
 
 
-def _refuse_exec_format(result: RunResult) -> None:
+def _refuse_last_words(result: RunResult) -> None:
     output = result.out.head + result.err.head if result.out.size + result.err.size < 4096 else b""
-    refused = explain_exec_format(result.exit_code, output, result.platform)
+    refused = explain_last_words(result.exit_code, output, result.platform)
     if refused is not None:
         raise refused
 
@@ -329,7 +329,7 @@ def execute(
         execution=execution,
         command=call.describe(),
     )
-    _refuse_exec_format(result)
+    _refuse_last_words(result)
     return result
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.errors import (
     ContainerError,
     EngineGoneError,
     MultiarchError,
-    WrongArchitectureError,
 )
+from pytest_multiarch.core.known_message import Occasion
+from pytest_multiarch.core.known_messages import find_last_words
 
 if TYPE_CHECKING:
     from pytest_multiarch.core.platform import Platform
@@ -19,36 +19,27 @@ if TYPE_CHECKING:
 
 _LINES = 20
 _WIDTH = 500
-# The engine reports the kernel's refusal as plain output, with exit code 1 (runc before 1.2,
-# tini), 126 or 255: runc, older runc, tini (`init=True`), crun.
-_EXEC_FORMAT = re.compile(
-    rb"(exec [^\n]*: exec format error"
-    rb"|standard_init_linux\.go:\d+: exec user process caused[^\n]*exec format error"
-    rb"|\[FATAL tini \(\d+\)\] exec [^\n]* failed: Exec format error"
-    rb"|[^\n]*exec container process[^\n]*Exec format error[^\n]*)\s*\Z",
-    re.IGNORECASE,
-)
-_REFUSED_CODES = (1, 126, 255)
 
 
-def explain_exec_format(
+def explain_last_words(
     exit_code: int | None, output: bytes, platform: Platform
-) -> WrongArchitectureError | None:
-    """Recognize the kernel's refusal of a program, from all that a container or exec printed."""
-    if exit_code not in _REFUSED_CODES or len(output) > _WIDTH or not _EXEC_FORMAT.match(output):
+) -> MultiarchError | None:
+    """Recognize what stands in a program's place in all that a container or exec printed.
+
+    Runtimes report the kernel's refusal of a program as plain output, and an emulator that it
+    finds no loader.
+    """
+    if len(output) > _WIDTH:
         return None
-    return WrongArchitectureError(
-        f"{platform}: the kernel refused the program: {show_text(output).strip()}",
-        cure="its ELF header, if it has one, is right: it is a script without a #! line, an empty "
-        "or truncated file, or the node's emulator was taken away during the run "
-        "(docker run --privileged --rm tonistiigi/binfmt shows what is registered)",
-    )
+    text = show_text(output)
+    known = find_last_words(text, exit_code)
+    return known.explain(text, Occasion(platform=str(platform))) if known else None
 
 
 def explain_ended(node: Node, state: ContainerState, platform: Platform) -> MultiarchError:
     """Say that a container has ended, though it was to go on: how, and its last words."""
     out, err = _read_log(node, state.id)
-    refused = explain_exec_format(state.exit_code, out + err, platform)
+    refused = explain_last_words(state.exit_code, out + err, platform)
     if refused is not None:
         return refused
     how = f"with exit code {state.exit_code}" + (f" ({state.error})" if state.error else "")

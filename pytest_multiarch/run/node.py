@@ -10,18 +10,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_multiarch.core.errors import EngineError, ImageNotFoundError, MultiarchError
 from pytest_multiarch.core.execution import NO_PROBE, Execution, ExecutionKind, explain_unavailable
+from pytest_multiarch.run.audit import Auditor
 from pytest_multiarch.run.detect import ProbeImage, detect_by_probe, detect_native
+from pytest_multiarch.run.first_look import FirstLook
 from pytest_multiarch.run.program import Lookup, Program, check_command, find_program
 from pytest_multiarch.run.resolve import PullPolicy, Resolver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from pytest_multiarch.core.filetree import Layer
+    from pytest_multiarch.core.manifest import StoredLayer
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.ports import (
+        ByteStream,
         ContainerSpec,
         Engine,
         EngineFacts,
+        ImageCache,
         Registry,
         TellBytes,
     )
@@ -59,6 +65,13 @@ class NodeTools(Protocol):
     def show_progress(self, task: str) -> AbstractContextManager[TellBytes]:
         """Show the user that something takes long, and how far it is."""
 
+    def read_layer(self, stored: StoredLayer, stream: ByteStream) -> Layer:
+        """Read what a layer holds; see `LayerReader`."""
+
+    @property
+    def image_cache(self) -> ImageCache:
+        """What was read of images before."""
+
     def open_testcontainer(
         self,
         node: Node,
@@ -92,6 +105,8 @@ class Node:
         self._executions: dict[Platform, Execution] = {}
         self._probe_images: list[ProbeImage] = []
         self._programs: dict[tuple[str, Lookup], Program | None] = {}
+        self.auditor = Auditor(self)
+        self.first_look = FirstLook(self)
 
     @property
     def engine(self) -> Engine:

@@ -10,6 +10,8 @@ import posixpath
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pytest_multiarch.core.audit import explain_foreign
+from pytest_multiarch.core.command import DEFAULT_PATH, MOST_COMMANDS, Command, find_env_program
 from pytest_multiarch.core.elf import ElfHeader, parse_elf_header, parse_shebang
 from pytest_multiarch.core.errors import (
     ContainerError,
@@ -17,7 +19,7 @@ from pytest_multiarch.core.errors import (
     EngineGoneError,
     WrongArchitectureError,
 )
-from pytest_multiarch.run.command import find_env_program, find_started
+from pytest_multiarch.core.fitting import is_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,11 +28,9 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.ports import Engine, PathStat
     from pytest_multiarch.core.variant import ResolvedVariant
 
-_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _HEAD_SIZE = 256
 _MOST_LINKS = 40
 _MOST_INTERPRETERS = 4
-_MOST_COMMANDS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Lookup:
         own = next((e[5:] for e in variant.config.env if e.startswith("PATH=")), "")
         return cls(
             words=tuple(words),
-            path=path or own or _DEFAULT_PATH,
+            path=path or own or DEFAULT_PATH,
             workdir=posixpath.join("/", variant.config.workdir, workdir),
         )
 
@@ -79,36 +79,16 @@ def check_command(
     Raises:
         WrongArchitectureError: one of them is an ELF file for another architecture.
     """
-    words, entrypoint_size = lookup.words, lookup.entrypoint_size
-    for _ in range(_MOST_COMMANDS):
-        program = find(words[0]) if words and words[0] else None
+    command = Command(lookup.words, lookup.entrypoint_size)
+    for _ in range(MOST_COMMANDS):
+        program = find(command.words[0]) if command.words and command.words[0] else None
         if program is None:
             return
         for path, header in program.headers:
-            if not header.fits(platform) and not _runs_anyway(header.architecture, platform):
-                raise _refuse(image, platform, path, header)
-        started = find_started(words)
-        if not started and program.is_script:
-            # An entrypoint script almost always ends in `exec "$@"`.
-            started = words[entrypoint_size:] if entrypoint_size > 0 else ()
-        is_rest = words[len(words) - len(started) :] == started
-        entrypoint_size = entrypoint_size - len(words) + len(started) if is_rest else 0
-        words = started
-
-
-def _refuse(image: str, platform: Platform, path: str, header: ElfHeader) -> WrongArchitectureError:
-    return WrongArchitectureError(
-        f"{image}: the variant for {platform} holds a program for another architecture: "
-        f"{path} is {header.label}",
-        cure=f"build that file for {platform} (a COPY from the host or a base image pinned to "
-        "one platform is the usual cause); it may run here by accident, and will not on "
-        f"{platform} hardware",
-    )
-
-
-def _runs_anyway(architecture: str, platform: Platform) -> bool:
-    """Every amd64 CPU and kernel runs 386 programs; of other pairs that is not true."""
-    return architecture == "386" and platform.architecture == "amd64"
+            if is_foreign(header, platform):
+                what, cure = explain_foreign(image, platform, path, header)
+                raise WrongArchitectureError(what, cure=cure)
+        command = command.find_next(is_script=program.is_script)
 
 
 def find_program(engine: Engine, container_id: str, word: str, lookup: Lookup) -> Program | None:

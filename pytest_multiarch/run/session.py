@@ -14,8 +14,10 @@ from pytest_multiarch.run.started import ContainerSettings, StartedContainer, de
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from pytest_multiarch.core.image_rules import ImageRules
+    from pytest_multiarch.core.inspected import Inspected
     from pytest_multiarch.core.reference import ImageReference
     from pytest_multiarch.run.node import Node
 
@@ -49,6 +51,16 @@ class Session:
         execution = node.require_execution(platform, soon=self._platforms)
         resolved = node.resolve(reference, platform)
         return Variant(node, resolved, execution, recorder=recorder)
+
+    def look_first(
+        self, variant: Variant, rules: ImageRules, platforms: Sequence[Platform]
+    ) -> Inspected:
+        """Look at an image before anything of it runs, as a test declares it.
+
+        Raises:
+            ImageError, EngineError: it cannot be looked at, though the test asks for it.
+        """
+        return variant.node.first_look.look(variant.resolved, rules, platforms)
 
     def open_container(
         self, variant: Variant, settings: ContainerSettings, *, recorder: Recorder | None

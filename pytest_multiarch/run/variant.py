@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_multiarch.core.call import Call, RunResult, check_argv
+from pytest_multiarch.core.image_rules import AuditRules, make_audit_rules
 from pytest_multiarch.run.arguments import (
     FileSource,
     check_env,
@@ -18,6 +19,7 @@ from pytest_multiarch.run.calls import CallSeen, Recorder, run_once
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pytest_multiarch.core.audit import AuditReport
     from pytest_multiarch.core.execution import Execution
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.variant import ResolvedVariant
@@ -68,6 +70,20 @@ class Variant:
     @property
     def config_digest(self) -> str:
         return self.resolved.config_digest
+
+    def audit(self, *, scope: str = "image", allow: Mapping[str, str] | None = None) -> AuditReport:
+        """Look whether the variant's files are for its platform; nothing is run for it.
+
+        `scope` is `image` for all its files, or `program` for what it starts and has on PATH.
+        `allow` maps patterns of paths to reasons: `{"/opt/qemu/**": "the emulator itself"}`.
+        `report.open_findings` are the files that are wrong and not allowed.
+
+        Raises:
+            UsageError: an argument is wrong.
+            ImageError, EngineError: the image cannot be read.
+        """
+        rules = make_audit_rules(AuditRules(), scope=scope, allow=allow or {})
+        return self.node.auditor.audit(self.resolved, rules.scope, rules.allow)
 
     def __repr__(self) -> str:
         return f"<variant {self.resolved.pin} for {self.platform}, {self.execution}>"

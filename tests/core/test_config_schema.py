@@ -26,6 +26,10 @@ GOOD: list[dict[str, Any]] = [
     {"normalize": ["timestamps", r"build \d+"], "platforms": []},
     {"allow": [{"reason": "known"}, {"label": "app *", "part": "stdout", "reason": "FMA"}]},
     {"allow": [{"platforms": "arm64", "reason": "x"}, {"platforms": ["arm64"], "reason": "x"}]},
+    {"audit": {"scope": "image", "allow": [{"path": "/opt/qemu/**", "reason": "we ship it"}]}},
+    {"index": {"required": ["linux/amd64", "arm64"]}},
+    {"static_parity": {"config": False, "tree": "true", "allow": [{"reason": "x"}]}},
+    {"static_parity": {"allow": [{"subject": "Env *", "part": "config", "reason": "x"}]}},
     {"image": f"app@sha256:{'a' * 64}"},
     {"image": "[::1]:5000/app:1"},
 ]
@@ -60,6 +64,17 @@ BAD: list[Any] = [
     {"allow": [{"reason": "x", "part": "stdot"}]},
     {"allow": [{"reason": "x", "lable": "x"}]},
     {"allow": ["x"]},
+    {"audit": "image"},
+    {"audit": {"scope": "all"}},
+    {"audit": {"allow": [{"path": "/opt/**"}]}},
+    {"audit": {"allow": {"/opt/**": "x"}}},
+    {"index": {"required": "linux/amd64"}},
+    {"index": ["linux/amd64"]},
+    {"static_parity": {"tree": "yes"}},
+    {"static_parity": {"tree": 1.5}},
+    {"static_parity": {"allow": [{"subject": "Env *"}]}},
+    {"static_parity": {"allow": [{"reason": "x", "part": "env"}]}},
+    {"static_parity": {"files": True}},
 ]
 KNOWN_ONLY_TO_THE_READER: list[dict[str, Any]] = [
     {"platforms": ["linux/arm46"]},

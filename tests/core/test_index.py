@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pytest_multiarch.core.digest import compute_digest
 from pytest_multiarch.core.errors import ImageError, PlatformMissingError
 from pytest_multiarch.core.index import (
     HealthCheck,
@@ -23,7 +24,8 @@ def entry(architecture: str, variant: str = "", **more: Any) -> dict[str, Any]:
     platform = {"os": "linux", "architecture": architecture}
     if variant:
         platform["variant"] = variant
-    return {"digest": f"sha256:{architecture}{variant}", "size": 7, "platform": platform, **more}
+    digest = compute_digest(f"{architecture}{variant}".encode())
+    return {"digest": digest, "size": 7, "platform": platform, **more}
 
 
 def test_an_index_lists_its_variants_in_order_and_normal_form() -> None:
@@ -31,7 +33,7 @@ def test_an_index_lists_its_variants_in_order_and_normal_form() -> None:
         {"manifests": [entry("amd64"), entry("arm64", "v8"), entry("arm", "v7")]}, digest="sha256:i"
     )
     assert index.platforms == (AMD64, ARM64, ARM7)
-    assert index.entries[1].digest == "sha256:arm64v8"
+    assert index.entries[1].digest == compute_digest(b"arm64v8")
     assert not index.is_single
 
 
@@ -53,7 +55,7 @@ def test_entries_that_are_no_objects_are_passed_over() -> None:
 
 def test_a_variant_is_selected_strictly() -> None:
     index = parse_index({"manifests": [entry("arm64"), entry("arm", "v7")]}, digest="sha256:i")
-    assert index.select(ARM7, reference="app").digest == "sha256:armv7"
+    assert index.select(ARM7, reference="app").digest == compute_digest(b"armv7")
     with pytest.raises(PlatformMissingError):
         index.select(Platform.parse("linux/arm/v6"), reference="app")
 

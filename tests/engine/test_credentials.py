@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_multiarch.engine.credentials import Credentials, find_credentials
+from pytest_multiarch.core.checkup import Login
+from pytest_multiarch.engine.credentials import Credentials, find_credentials, read_logins
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,3 +122,55 @@ def test_a_login_that_cannot_be_read_is_told(folder: Path) -> None:
 def test_secrets_are_not_shown() -> None:
     assert "pass" not in repr(ME)
     assert "tok" not in repr(Credentials(identity_token="tok"))
+
+
+def list_logins(folder: Path, config: Any, **environ: str) -> tuple[Login, ...]:
+    (folder / "config.json").write_text(json.dumps(config))
+    path = f"{folder}:{os.environ['PATH']}"
+    return read_logins({"DOCKER_CONFIG": str(folder), "PATH": path, **environ})
+
+
+def test_logins_are_listed_by_registry_and_without_secrets(folder: Path) -> None:
+    auths = {"ghcr.io": {"auth": PLAIN}, "https://index.docker.io/v1/": {"auth": PLAIN}}
+    own = json.dumps({"auths": {"quay.io": {"auth": PLAIN}}})
+    found = list_logins(folder, {"auths": auths}, DOCKER_AUTH_CONFIG=own)
+    assert found == (
+        Login(registry="docker.io"),
+        Login(registry="ghcr.io"),
+        Login(registry="quay.io"),
+    )
+    assert "pass" not in repr(found)
+
+
+def test_a_helper_lists_what_it_has(folder: Path) -> None:
+    write_helper(
+        folder,
+        "x",
+        'case $1 in list) echo \'{"https://ghcr.io": "me"}\';; '
+        'get) echo \'{"Username": "me", "Secret": "s"}\';; esac',
+    )
+    assert list_logins(folder, {"credsStore": "x"}) == (Login(registry="ghcr.io"),)
+
+
+def test_an_empty_entry_is_no_login(folder: Path) -> None:
+    assert list_logins(folder, {"auths": {"ghcr.io": {}}}) == ()
+
+
+def test_a_missing_helper_is_a_problem(folder: Path) -> None:
+    (found,) = list_logins(folder, {"credsStore": "nowhere"})
+    assert found.registry == ""
+    assert "docker-credential-nowhere failed" in found.problem
+
+
+def test_a_broken_helper_of_one_registry_is_its_problem(folder: Path) -> None:
+    write_helper(folder, "x", "echo locked >&2; exit 1")
+    config = {"credHelpers": {"a.io": "x"}, "auths": {"b.io": {"auth": PLAIN}}}
+    a, b = list_logins(folder, config)
+    assert (a.registry, b) == ("a.io", Login(registry="b.io"))
+    assert "locked" in a.problem
+
+
+def test_a_broken_config_is_a_problem(folder: Path) -> None:
+    (folder / "config.json").write_text("{")
+    (found,) = read_logins({"DOCKER_CONFIG": str(folder)})
+    assert "config.json cannot be read" in found.problem

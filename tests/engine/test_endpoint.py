@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from pytest_multiarch.core.errors import EngineError
-from pytest_multiarch.engine.endpoint import Endpoint, find_endpoint, is_loopback
+from pytest_multiarch.engine.endpoint import (
+    Endpoint,
+    find_endpoint,
+    is_loopback,
+    list_other_endpoints,
+)
 
 
 @pytest.fixture
@@ -140,3 +145,22 @@ def test_where_published_ports_are_reached(url: str, host: str, is_local: bool) 
 )
 def test_loopback_is_this_machine_alone(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+def test_other_engines_of_this_machine_are_sockets_that_exist(
+    home: dict[str, str], tmp_path: Path
+) -> None:
+    there = tmp_path / "there.sock"
+    there.touch()
+    write_context(home, "local", Host=f"unix://{there}")
+    write_context(home, "gone", Host=f"unix://{tmp_path}/gone.sock")
+    write_context(home, "far", Host="ssh://far")
+    runtime = tmp_path / "run"
+    (runtime / "podman").mkdir(parents=True)
+    (runtime / "podman" / "podman.sock").touch()
+    environ = {**home, "XDG_RUNTIME_DIR": str(runtime)}
+    found = {each.url for each in list_other_endpoints(environ, "unix:///chosen")}
+    mine = {url for url in found if str(tmp_path) in url}
+    assert mine == {f"unix://{there}", f"unix://{runtime}/podman/podman.sock"}
+    again = list_other_endpoints(environ, f"unix://{there}")
+    assert f"unix://{there}" not in {each.url for each in again}

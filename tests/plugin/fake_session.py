@@ -2,24 +2,33 @@
 
 `variant.run("echo", text)` prints the text, `"machine"` the platform's own name, `"bits"` another
 digit on each platform, `"flood"` a megabyte. Images named `missing` lack arm64, on `unavailable`
-arm64 cannot be run, on `lazy` it is found missing when something is run.
+arm64 cannot be run, on `lazy` it is found missing when something is run. The arm64 variant of
+`wrong` holds a program for amd64, that of `unlike` has another config, `short` lacks an entry, and
+`closed` cannot be looked at.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pytest_multiarch.core.audit import AuditReport, AuditScope, FileFinding, FindingKind
 from pytest_multiarch.core.call import Call, Output, RunResult, Timings
 from pytest_multiarch.core.errors import PlatformMissingError, PlatformUnavailableError
 from pytest_multiarch.core.execution import Execution, ExecutionKind
+from pytest_multiarch.core.image_rules import ImageRules
 from pytest_multiarch.core.index import ImageConfig
+from pytest_multiarch.core.index_checks import IndexFinding, IndexProblem
+from pytest_multiarch.core.inspected import Inspected
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.ports import EngineFacts
 from pytest_multiarch.core.reference import ImageReference
+from pytest_multiarch.core.static_parity import describe_config
 from pytest_multiarch.core.variant import ResolvedVariant
 from pytest_multiarch.plugin.state import STATE
 from pytest_multiarch.run.calls import CallSeen, Recorder, name_values
@@ -27,6 +36,12 @@ from pytest_multiarch.run.variant import Variant
 
 __name__ = "pytest_multiarch.fake"  # its frames are to count as the package's own
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+FINDING = FileFinding(
+    kind=FindingKind.WRONG_ARCHITECTURE, path="/bin/app", found="amd64", expected="arm64"
+)
+LACKS = IndexFinding(
+    problem=IndexProblem.MISSING, subject="linux/386", what="it lacks linux/386", cure="build it"
+)
 LACKING = "fake: the image has no linux/arm64"
 CURE = "push one"
 FACTS = EngineFacts(
@@ -116,6 +131,26 @@ class FakeSession:
         version = "" if kind is ExecutionKind.NATIVE else "7.2"
         execution = Execution(kind=kind, version=version)
         return FakeVariant(node, resolved, execution, recorder=recorder)
+
+    def look_first(
+        self, variant: Variant, rules: ImageRules, platforms: Sequence[Platform]
+    ) -> Inspected:
+        """Give what the image's name says."""
+        name, platform = variant.reference, variant.platform
+        is_foreign = platform.architecture == "arm64"
+        report = AuditReport(platform=platform, scope=rules.audit.scope, files=1, programs=1)
+        if "wrong" in name and is_foreign:
+            reason = next((each.reason for each in rules.audit.allow), "")
+            report = replace(report, findings=(replace(FINDING, allowed=reason),))
+        word = "arm" if "unlike" in name and is_foreign else "all"
+        lacks = "short" in name and Platform.parse("linux/386") in rules.index.required
+        return Inspected(
+            configs={platform: describe_config({"User": word})},
+            allow=rules.static_parity.allow,
+            index=(LACKS,) if lacks else (),
+            audits=(report,) if rules.audit.scope is not AuditScope.OFF else (),
+            notes=("nobody may look",) if "closed" in name else (),
+        )
 
     def close(self) -> None:
         """Do nothing: nothing is there."""

@@ -7,8 +7,8 @@ from contextlib import nullcontext
 
 import pytest
 
-from pytest_multiarch.plugin import progress
-from pytest_multiarch.plugin.progress import Progress, describe_bytes
+from pytest_multiarch.run import progress
+from pytest_multiarch.run.progress import Progress, describe_bytes
 
 
 @pytest.fixture

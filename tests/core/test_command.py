@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_multiarch.run.command import find_env_program, find_started
+from pytest_multiarch.core.command import find_env_program, find_started
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +23,31 @@ _PREAMBLE = frozenset({":", "cd", "echo", "export", "printf", "set", "true", "ul
 _SEPARATORS = ";&|()<>\n"
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _LONGEST_SCRIPT = 4096
+MOST_COMMANDS = 6
+"""As many commands as are followed, each started by the one before."""
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where Docker looks for programs of an image that sets no PATH."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The words of a command line; the first `entrypoint_size` of them are the entrypoint."""
+
+    words: tuple[str, ...]
+    entrypoint_size: int = 0
+
+    def find_next(self, *, is_script: bool) -> Command:
+        """Give the command that this one starts in its turn, without words if none is known.
+
+        `is_script`: its program is a script.
+        """
+        started = find_started(self.words)
+        if not started and is_script:
+            # An entrypoint script almost always ends in `exec "$@"`.
+            started = self.words[self.entrypoint_size :] if self.entrypoint_size > 0 else ()
+        skipped = len(self.words) - len(started)
+        is_rest = self.words[skipped:] == started
+        return Command(started, self.entrypoint_size - skipped if is_rest else 0)
 
 
 def find_started(words: Sequence[str]) -> tuple[str, ...]:
