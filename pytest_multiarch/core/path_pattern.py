@@ -6,6 +6,8 @@ import re
 
 _TOKEN = re.compile(r"/\*\*/|/\*\*\Z|\*\*|\*|\?|\[!?\]?[^\]/]*\]|.", re.DOTALL)
 
+_RANGE = re.compile(r"([A-Za-z0-9])\\-([A-Za-z0-9])")
+
 
 def translate_path_pattern(pattern: str) -> str:
     """Give the regular expression for a pattern of paths, without anchors.
@@ -35,7 +37,7 @@ def _translate(token: str) -> str:
             return "[^/]"
         case _ if len(token) > 1:
             is_negated = token.startswith("[!")
-            members = re.escape(token[1 + is_negated : -1]).replace(r"\-", "-")
+            members = _RANGE.sub(r"\1-\2", re.escape(token[1 + is_negated : -1]))
             return _translate_set(members, is_negated=is_negated)
         case _:
             return re.escape(token)

@@ -221,7 +221,7 @@ def _check_header(header: bytes) -> None:
     except ValueError:
         is_right = False
     if not is_right:
-        raise ArchiveError("it is no tar archive, or broken: a header has another checksum")
+        raise ArchiveError("it holds no tar header where one has to be")
 
 
 def _parse_number(field: bytes, name: str) -> int:

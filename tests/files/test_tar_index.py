@@ -76,13 +76,16 @@ def test_links_lead_to_members() -> None:
     ("data", "what"),
     [
         (b"", "x.tar is no tar archive: it is empty"),
-        (b"x" * 2000, "x.tar is no tar archive: it has a checksum"),
+        (b"x" * 2000, "x.tar is no tar archive: it holds no tar header"),
         (build(("a", b"x" * 600))[:1100], "x.tar is cut short"),
         (
             build(("a", b"x" * 600), ("b", b""))[:1700],
             "at byte 1536: the archive is cut short",
         ),
-        (build(("a", b"x"))[:1024] + b"garbage" * 200, "broken tar archive, at byte 1024: it has"),
+        (
+            build(("a", b"x"))[:1024] + b"garbage" * 200,
+            "broken tar archive, at byte 1024: it holds",
+        ),
     ],
     ids=["nothing", "text", "cut content", "cut header", "garbage"],
 )

@@ -11,9 +11,10 @@ from pytest_multiarch.core.member import Member, Outcome
 from pytest_multiarch.core.parity import compare_group
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.rules import allow, make_rules
+from pytest_multiarch.core.shown_text import shorten
 from pytest_multiarch.reports.job_log import JobLog
 from pytest_multiarch.reports.summary import Layout, list_summary
-from pytest_multiarch.reports.wording import describe_not_compared, shorten
+from pytest_multiarch.reports.wording import describe_not_compared
 from tests.samples import AMD64, ARM64, NATIVE, QEMU, S390X, make_member, observe
 
 
