@@ -64,21 +64,25 @@ def make_layers(folder: Path, size: int) -> None:
 
 
 def choose_files(size: int) -> Iterator[Path]:
-    """Give folders, files and links of each source in turn, until together they have a size."""
+    """Give folders, files and links of each source in turn, which together have about a size."""
     for source in SOURCES:
         left = size / 4  # one of the library folders is not there
-        for folder, folders, names in os.walk(f"/usr/{source}"):
-            folders.sort()
-            yield Path(folder)
-            for path in (Path(folder, name) for name in sorted(names)):
-                is_file = path.is_file() and not path.is_symlink()
-                if is_file and path.stat().st_size < size / 10:
-                    left -= path.stat().st_size
-                    yield path
-                elif path.is_symlink():
-                    yield path
+        for path in walk(Path("/usr", source)):
+            if path.is_file() and not path.is_symlink():
+                if path.stat().st_size > size / 10:
+                    continue
+                left -= path.stat().st_size
+            yield path
             if left < 0:
                 break
+
+
+def walk(top: Path) -> Iterator[Path]:
+    """Give a folder and all that is below it, in the same order each time."""
+    for folder, folders, names in os.walk(top):
+        folders.sort()
+        yield Path(folder)
+        yield from (Path(folder, name) for name in sorted(names))
 
 
 def round_time(entry: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -139,4 +143,8 @@ def hash_file(path: Path) -> str:
         digest = hashlib.sha256()
         while block := file.read(1024**2):
             digest.update(block)
-    return digest.hexdigest()
+    return f"sha256:{digest.hexdigest()}"
+
+
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.platform import Platform
 
 HEADER_SIZE = 64
-_MAGIC = b"\x7fELF"
+ELF_MAGIC = b"\x7fELF"
 _ET_EXEC = 2
 _EM_MIPS, _EM_ARM, _EM_X86_64, _EM_RISCV, _EM_LOONGARCH = 8, 40, 62, 243, 258
 _EF_ARM_SOFT_FLOAT, _EF_ARM_HARD_FLOAT = 0x200, 0x400
@@ -127,7 +127,7 @@ def parse_elf_header(head: bytes) -> ElfHeader | None:
 
     A header that is cut short counts as none, as it does to the kernel.
     """
-    if len(head) < 52 or not head.startswith(_MAGIC):
+    if len(head) < 52 or not head.startswith(ELF_MAGIC):
         return None
     is_64bit, order = head[4] == 2, head[5]
     if head[4] not in (1, 2) or order not in (1, 2) or (is_64bit and len(head) < HEADER_SIZE):
@@ -252,6 +252,6 @@ def make_elf_head(architecture: str) -> bytes | None:
     if found is None:
         return None
     machine, is_64bit, is_little_endian = found
-    ident = _MAGIC + bytes((2 if is_64bit else 1, 1 if is_little_endian else 2, 1))
+    ident = ELF_MAGIC + bytes((2 if is_64bit else 1, 1 if is_little_endian else 2, 1))
     fields = struct.pack("<HHI" if is_little_endian else ">HHI", _ET_EXEC, machine, 1)
     return ident.ljust(16, b"\0") + fields

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.elf import parse_elf_file, parse_shebang
+from pytest_multiarch.core.elf import ELF_MAGIC, parse_elf_file, parse_shebang
 from pytest_multiarch.core.filetree import ForeignFormat, Script
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _MACH_O_FAT = {b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf"}
 _MOST_FAT = 42
 """More architectures than any Mach-O file has; Java's class files have their version there."""
 _PE_LOCATION = 0x3C
+_FIRST_BYTES = frozenset({b"\x7f", b"#", b"M", *(magic[:1] for magic in _MACH_O | _MACH_O_FAT)})
 
 
 def recognize_program(head: bytes, further: Mapping[int, bytes] | None = None) -> Program | None:
@@ -29,7 +30,9 @@ def recognize_program(head: bytes, further: Mapping[int, bytes] | None = None) -
 
     `further` is as `parse_elf_file` takes it. Never raises.
     """
-    if head.startswith(b"\x7fELF"):
+    if head[:1] not in _FIRST_BYTES:
+        return None
+    if head.startswith(ELF_MAGIC):
         return parse_elf_file(head, further)
     if head.startswith(b"#!"):
         words = parse_shebang(head[:_SCRIPT_HEAD])

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.elf import ElfFile, find_further_part
+from pytest_multiarch.core.elf import ELF_MAGIC, find_further_part
 from pytest_multiarch.core.errors import ImageError
 from pytest_multiarch.core.filetree import FileEntry, FileKind, Layer
 from pytest_multiarch.core.program_format import HEAD_SIZE, recognize_program
@@ -165,8 +165,6 @@ class _Scan:
 
     def _take_file(self, member: Member, path: str) -> None:
         program, digest = self._read_content(member, path)
-        if program is not None:
-            program = self._programs.setdefault(program, program)
         self._keep(
             FileEntry(
                 path,
@@ -177,9 +175,17 @@ class _Scan:
                 member.size,
                 "",
                 digest,
-                program,
+                program if program is None else self._share(program),
             )
         )
+
+    def _share(self, program: Program) -> Program:
+        """Give the one that was seen before, if there was one: most of an image's are alike."""
+        known = self._programs.get(program)
+        if known is None:
+            known = self._programs[program] = program
+            self._count(repr(program))
+        return known
 
     def _read_content(self, member: Member, path: str) -> tuple[Program | None, str]:
         """Give what a file is, and the digest of its content, empty where it is not worth it."""
@@ -188,14 +194,15 @@ class _Scan:
             self._content.keep(path, data)
             return recognize_program(data[:HEAD_SIZE]), hashlib.sha256(data).hexdigest()
         head = self._tar.read(HEAD_SIZE)
-        program = recognize_program(head)
-        if isinstance(program, ElfFile):
+        if head.startswith(ELF_MAGIC):
             return self._read_elf_file(head), ""
+        program = recognize_program(head)
         if member.is_sparse or self._cost > _DIGESTS_BUDGET:
             return program, ""
         content = hashlib.sha256(head)
-        for part in self._tar.iterate(self._tar.left):
-            content.update(part)
+        if self._tar.left:
+            for part in self._tar.iterate(self._tar.left):
+                content.update(part)
         return program, content.hexdigest()
 
     def _read_elf_file(self, head: bytes) -> Program | None:

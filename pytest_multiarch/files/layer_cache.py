@@ -20,7 +20,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_multiarch.core.inspected import read_audit, write_audit
 from pytest_multiarch.core.layer_document import read_layer_document, write_layer
 
 if TYPE_CHECKING:
@@ -72,6 +71,8 @@ class LayerCache:
 
     def find_report(self, name: str) -> AuditReport | None:
         """Give the audit that is kept under a name; None if there is none."""
+        from pytest_multiarch.core.inspected import read_audit
+
         document = self._read("audit", name)
         try:
             return None if document is None else read_audit(document["platform"], document["audit"])
@@ -80,6 +81,8 @@ class LayerCache:
 
     def keep_report(self, name: str, report: AuditReport) -> None:
         """Keep an audit."""
+        from pytest_multiarch.core.inspected import write_audit
+
         document = {"platform": str(report.platform), "audit": write_audit(report)}
         self._write("audit", name, document)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.ports import ByteStream
 
 _HEAD_SIZE = 512
+_HASHED_AT_ONCE = 4 * 1024 * 1024
 _GIB = 1024**3
 UNPACKED_LIMIT = 128 * _GIB
 BOMB_SIZE = 4 * _GIB
@@ -133,24 +134,36 @@ def _make_hash(digest: str) -> Hash:
 
 
 class _HashingThread:
-    """Takes blocks into hashes in a thread; only a few are in memory at a time."""
+    """Takes blocks into hashes in a thread, several at once: changing threads is slow."""
 
     def __init__(self) -> None:
-        self._queue: Queue[tuple[Hash, bytes] | None] = Queue(maxsize=6)
+        self._queue: Queue[tuple[Hash, bytes] | None] = Queue(maxsize=2)
+        self._waiting: dict[Hash, list[bytes]] = {}
+        self._sizes: dict[Hash, int] = {}
         self._thread = threading.Thread(target=self._work, name="layer-hashing", daemon=True)
         self._thread.start()
 
     def update(self, target: Hash, block: bytes) -> None:
         """Have a block taken in, after those before."""
-        self._queue.put((target, block))
+        self._waiting.setdefault(target, []).append(block)
+        self._sizes[target] = self._sizes.get(target, 0) + len(block)
+        if self._sizes[target] >= _HASHED_AT_ONCE:
+            self._pass_on(target)
 
     def close(self) -> None:
         """Wait until all is taken in, and end; safe to call twice."""
         if self._thread.is_alive():
+            for target in self._waiting:
+                self._pass_on(target)
             self._queue.put(None)
             self._thread.join()
 
+    def _pass_on(self, target: Hash) -> None:
+        self._queue.put((target, b"".join(self._waiting[target])))
+        self._waiting[target] = []
+        self._sizes[target] = 0
+
     def _work(self) -> None:
         while (task := self._queue.get()) is not None:
-            target, block = task
-            target.update(block)
+            target, data = task
+            target.update(data)

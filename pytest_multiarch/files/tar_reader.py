@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.files.archive_error import ArchiveError
@@ -224,6 +225,7 @@ def _check_header(header: bytes) -> None:
         raise ArchiveError("it holds no tar header where one has to be")
 
 
+@lru_cache(maxsize=1024)  # modes and owners are the same all over an archive
 def _parse_number(field: bytes, name: str) -> int:
     """Read a number, octal or, if the first bit is set, in base 256."""
     if field[0] & 0x80:

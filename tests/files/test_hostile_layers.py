@@ -213,7 +213,8 @@ def test_names_of_devices_and_absolute_links_are_only_named(tmp_path: Path) -> N
 def measure(script: str, *arguments: str) -> tuple[str, float]:
     """Run a script that reads layers; give what it prints, and by how many MB it grew."""
     prelude = """
-        import io, resource, sys, zlib
+        import io
+        from pathlib import Path
         from pytest_multiarch.core.errors import ImageError
         from pytest_multiarch.core.manifest import StoredLayer
         from pytest_multiarch.files.layer import read_layer
@@ -221,21 +222,24 @@ def measure(script: str, *arguments: str) -> tuple[str, float]:
         from tests.files.sample_archives import END, make_archive, make_header, pad
         from tests.files.test_hostile_layers import Chunks, make_extended
         read_layer(StoredLayer(digest=""), io.BytesIO(zstd.compress(make_archive("a"))))
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        def read_peak_mb():  # the greatest resident size; `ru_maxrss` counts the parent's too
+            status = Path("/proc/self/status").read_text(encoding="ascii")
+            return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+        before = read_peak_mb()
         def try_to_read(chunks):
             try:
                 print(len(read_layer(StoredLayer(digest=""), Chunks(chunks)).entries))
             except ImageError as error:
                 print(error.what)
     """
-    epilogue = "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)"
+    epilogue = "print(read_peak_mb() - before)"
     text = "\n".join(textwrap.dedent(each) for each in (prelude, script, epilogue))
     done = subprocess.run(
         [sys.executable, "-c", text, *arguments],
         cwd=ROOT, env=None, check=True, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     said, grown = done.stdout.strip().rsplit("\n", 1)
-    return said, float(grown) / (1024 if sys.platform == "darwin" else 1)
+    return said, float(grown)
 
 
 def test_a_million_entries_are_a_clear_error_in_bounded_memory() -> None:
@@ -278,7 +282,7 @@ def test_a_large_file_takes_no_memory() -> None:
         try_to_read([packer.compress(part) + packer.flush(1) for part in parts] + [packer.flush()])
     """)
     assert said == "1"
-    assert grown_mb < 30
+    assert grown_mb < 50
 
 
 # Anything
