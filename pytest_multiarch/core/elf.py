@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 HEADER_SIZE = 64
 _MAGIC = b"\x7fELF"
 _EM_ARM = 40
+_PT_INTERP = 3
+_LAST_OF_IDENT = 15
 _EF_ARM_HARD_FLOAT = 0x400
 
 # (machine, 64-bit, little endian) -> OCI architecture
@@ -90,6 +92,28 @@ def parse_elf_header(head: bytes) -> ElfHeader | None:
     (machine,) = struct.unpack_from(f"{endian}H", head, 18)
     (flags,) = struct.unpack_from(f"{endian}I", head, 48 if is_64bit else 36)
     return ElfHeader(machine=machine, is_64bit=is_64bit, is_little_endian=order == 1, flags=flags)
+
+
+def needs_loader(content: bytes) -> bool:
+    """Tell whether an ELF file names a program that loads it (PT_INTERP): it is not static."""
+    header = parse_elf_header(content[:HEADER_SIZE])
+    if header is None:
+        return False
+    order = "<" if header.is_little_endian else ">"
+    (offset,) = struct.unpack_from(
+        f"{order}{'Q' if header.is_64bit else 'I'}", content, 32 if header.is_64bit else 28
+    )
+    size, count = struct.unpack_from(f"{order}HH", content, 54 if header.is_64bit else 42)
+    starts = range(offset, min(offset + size * count, len(content) - 3), max(size, 4))
+    return any(struct.unpack_from(f"{order}I", content, at)[0] == _PT_INTERP for at in starts)
+
+
+def mark_unregistered(content: bytes) -> bytes:
+    """Give an ELF program a byte that no binfmt_misc registration matches, so that it runs itself.
+
+    Registrations ask for zeros in the padding of `e_ident`; the kernel's own loader does not look.
+    """
+    return content[:_LAST_OF_IDENT] + b"\x01" + content[_LAST_OF_IDENT + 1 :]
 
 
 def parse_shebang(head: bytes) -> tuple[str, ...]:

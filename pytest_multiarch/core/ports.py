@@ -89,6 +89,8 @@ class ContainerSpec:
     ports: tuple[int, ...] = ()
     """Container ports, each published on a free host port."""
     has_stdin: bool = False
+    security: tuple[str, ...] = ()
+    """As `docker run --security-opt` takes them; what they loosen is the user's choice."""
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -140,7 +142,10 @@ class Attachment(Protocol):
     """The streams of a container's main process, or of an exec."""
 
     def send(self, data: bytes) -> None:
-        """Give all of stdin, then close it; returns at once, a thread does the writing."""
+        """Give the rest of stdin, then close it; returns at once, a thread does the writing."""
+
+    def write(self, data: bytes) -> None:
+        """Give some of stdin, which stays open; what the other side cannot take yet is kept."""
 
     def read(self, *, deadline: float | None) -> tuple[StreamName, bytes] | None:
         """Give the next bytes, at most 64 KiB or so, or None at the end of both streams.

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch import native
 from pytest_multiarch.engine.docker_api import open_engine
+from pytest_multiarch.engine.emulator import find_emulator
 from pytest_multiarch.engine.endpoint import Endpoint, find_endpoint
+from pytest_multiarch.engine.machine_lock import hold_measure_lock
 from pytest_multiarch.engine.probe import build_probe_archive, name_probe_image
 from pytest_multiarch.engine.pull_lock import hold_pull_lock
 from pytest_multiarch.engine.sessions import SessionLabels
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
 
+    from pytest_multiarch.core.call import FileToCopy
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.ports import Engine, EngineFacts, Registry
     from pytest_multiarch.core.variant import ResolvedVariant
@@ -37,10 +40,12 @@ class DockerTools:
         session_id: str,
         *,
         show_progress: ShowProgress = show_nothing,
+        emulator: str = "",
     ) -> None:
         self._environ = environ
         self._session_id = session_id
         self.show_progress = show_progress
+        self._emulator = emulator
 
     @property
     def endpoint(self) -> Endpoint:
@@ -76,6 +81,18 @@ class DockerTools:
     def lock_pull(self, engine_id: str, pin: str) -> AbstractContextManager[None]:
         """Have one process of this machine pull an image at a time."""
         return hold_pull_lock(engine_id, pin)
+
+    def lock_machine(self) -> AbstractContextManager[None]:
+        """Have one measurement at a time on this machine."""
+        return hold_measure_lock(self.show_progress)
+
+    def read_program(self, name: str, platform: Platform) -> bytes | None:
+        """Give a small static program of ours for a platform."""
+        return native.read_program(name, platform.slug)
+
+    def find_emulator(self, platform: Platform) -> FileToCopy:
+        """Give the static QEMU of this machine for a control run."""
+        return find_emulator(platform, configured=self._emulator)
 
     def open_testcontainer(
         self,

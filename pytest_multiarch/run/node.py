@@ -17,6 +17,7 @@ from pytest_multiarch.run.resolve import PullPolicy, Resolver
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from pytest_multiarch.core.call import FileToCopy
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.ports import (
         ContainerSpec,
@@ -55,6 +56,19 @@ class NodeTools(Protocol):
 
     def lock_pull(self, engine_id: str, pin: str) -> AbstractContextManager[None]:
         """Have one process of this machine pull an image at a time."""
+
+    def lock_machine(self) -> AbstractContextManager[None]:
+        """Have one measurement at a time on this machine."""
+
+    def read_program(self, name: str, platform: Platform) -> bytes | None:
+        """Give a small static program of ours for a platform, None if there is none for it."""
+
+    def find_emulator(self, platform: Platform) -> FileToCopy:
+        """Give the static QEMU of this machine that runs on a platform and emulates the same.
+
+        Raises:
+            UsageError: there is none; with where it was looked for, and how to get one.
+        """
 
     def show_progress(self, task: str) -> AbstractContextManager[TellBytes]:
         """Show the user that something takes long, and how far it is."""
