@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.core.rounds import FEWEST_ROUNDS, MOST_ROUNDS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_multiarch.core.statistics import Interval, Ratio
 
 
@@ -52,6 +54,16 @@ class Budget:
     def __str__(self) -> str:
         limits = (("min", self.min), ("max", self.max))
         return ", ".join(f"{name}={limit:g}" for name, limit in limits if limit is not None)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Give the JSON form."""
+        limits = (("max", self.max), ("min", self.min))
+        return {name: limit for name, limit in limits if limit is not None}
+
+    @classmethod
+    def from_mapping(cls, document: Mapping[str, Any]) -> Budget:
+        """Read what `to_mapping` gave."""
+        return cls(max=document.get("max"), min=document.get("min"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,27 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """True or false; YAML is read as text."""
+
+    @property
+    def what(self) -> str:
+        return "true or false"
+
+    def make_schema(self) -> dict[str, Any]:
+        """Give the JSON Schema."""
+        return {"enum": [True, False, "true", "false"]}
+
+    def read(self, value: object, path: Path, problems: list[Problem]) -> bool:
+        """Read a truth value."""
+        if isinstance(value, bool):
+            return value
+        if value not in ("true", "false"):
+            problems.append(_refuse_kind(value, self.what, path))
+        return value == "true"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListOf:
     """A list, read to a tuple; no two values may be the same."""
 

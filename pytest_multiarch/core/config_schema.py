@@ -9,6 +9,7 @@ from typing import Any
 from pytest_multiarch.core.config_kinds import (
     Choice,
     Field,
+    Flag,
     Kind,
     ListOf,
     MappingOf,
@@ -81,6 +82,21 @@ _IMAGE = Table(
         ),
         "baseline": Field(
             kind=PLATFORM, description="The platform that the others are compared with."
+        ),
+    },
+)
+_CONTROL = Table(
+    what="a mapping with enabled and emulator",
+    fields={
+        "enabled": Field(
+            kind=Flag(),
+            description="Whether containers of control runs may be without a seccomp profile, "
+            "so that all that a command starts is emulated too.",
+        ),
+        "emulator": Field(
+            kind=Text(what="a path", parse=_check_text),
+            description="The static QEMU on this machine that runs on the node and emulates its "
+            "own architecture.",
         ),
     },
 )
@@ -191,6 +207,14 @@ SETTINGS = (
         default="none",
         kind=ListOf(what="a list of mappings with label and reason", item=_ALLOWANCE),
         mark="parity(allow=)",
+    ),
+    Definition(
+        name="control",
+        description="Control runs, which tell what the emulator costs: whether they may reach "
+        "whole process trees (`enabled`), and by which QEMU (`emulator`).",
+        default="enabled: false",
+        kind=_CONTROL,
+        option="--multiarch-control",
     ),
     Definition(
         name="parity",

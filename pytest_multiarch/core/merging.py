@@ -12,6 +12,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pytest_multiarch.core.budgets import judge_budgets
 from pytest_multiarch.core.comparison import Comparison, Finding
 from pytest_multiarch.core.member import Member, Outcome, resolve_duplicates
 from pytest_multiarch.core.parity import Verdict, VerdictKind, compare_group
@@ -20,6 +21,7 @@ from pytest_multiarch.core.record import IdleGroup, Record, Run, order_runs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from pytest_multiarch.core.budgets import JudgedBudget
     from pytest_multiarch.core.platform import Platform
 
 
@@ -171,13 +173,15 @@ class Judgement:
     """What a record comes to.
 
     `idle` are groups that ran on no platform, `untested` the declared platforms on which nothing
-    ran at all. `is_strict`: groups of which nothing could be compared are failures.
+    ran at all, `budgets` what became of the budgets of groups. `is_strict`: groups of which nothing
+    could be compared are failures, and budgets that could not be decided.
     """
 
     record: Record
     verdicts: tuple[Verdict, ...]
     twins: tuple[Twins, ...]
     untested: tuple[Platform, ...]
+    budgets: tuple[JudgedBudget, ...] = ()
     is_strict: bool = False
 
     @property
@@ -209,6 +213,13 @@ class Judgement:
         return tuple(each for each in self.verdicts if self.is_strict and each.is_vacuous)
 
     @property
+    def broken_budgets(self) -> tuple[JudgedBudget, ...]:
+        """The budgets that are failures; in a strict run also those that could not be decided."""
+        return tuple(
+            each for each in self.budgets if each.is_exceeded or (self.is_strict and each.is_open)
+        )
+
+    @property
     def failed(self) -> tuple[Member, ...]:
         """The members that failed, whether they count or have a native twin that does."""
         return (*(each for each in self.members if each.has_failed), *self.failed_twins)
@@ -230,7 +241,8 @@ class Judgement:
     @property
     def has_failed(self) -> bool:
         """Whether something diverged, or a test failed."""
-        return bool(self.diverged or self.failed or self.uncompared or self.foreign_failures)
+        is_broken = self.uncompared or self.broken_budgets
+        return bool(self.diverged or self.failed or is_broken or self.foreign_failures)
 
     @property
     def is_complete(self) -> bool:
@@ -251,6 +263,7 @@ def judge_record(record: Record, *, is_strict: bool = False) -> Judgement:
         verdicts=verdicts,
         twins=tuple(twins for name in sorted(groups) for twins in _pair_twins(groups[name])),
         untested=tuple(sorted(declared - ran)),
+        budgets=tuple(one for name in sorted(groups) for one in judge_budgets(groups[name])),
         is_strict=is_strict,
     )
 

@@ -65,6 +65,10 @@ class Measurement:
     measuring_s: float
     failure: MultiarchError | None = None
 
+    def explain_failure(self) -> str:
+        """Say in one line why there are fewer rounds; empty if there are not."""
+        return "" if self.failure is None else self.failure.headline
+
     @property
     def measured_s(self) -> float:
         """The wall time of all runs together, the warm-up's included."""

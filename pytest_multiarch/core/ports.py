@@ -74,6 +74,14 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSizes:
+    """What a variant takes on a node, in bytes: its content as fetched, and unpacked; 0 untold."""
+
+    content: int = 0
+    unpacked: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
     """What to create. `platform` is passed on where `image` can be several variants."""
 
@@ -182,6 +190,9 @@ class Engine(Protocol):
         None if the engine cannot be asked for it (API < 1.49, or the classic store); the
         documents of an export then tell, which is slow for large images.
         """
+
+    def read_image_sizes(self, image_id: str, digest: str) -> ImageSizes:
+        """Give what an image's variant takes, as far as the engine tells; `digest` is its own."""
 
     def read_image_blobs(self, image_id: str, digests: Iterable[str]) -> Mapping[str, bytes]:
         """Read small JSON documents (indexes, manifests, configs) of an image it has, by digest.

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from pytest_multiarch.core.config_schema import DEFAULT_RUNNER, SETTINGS, Definition
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.rules import Allowance
-from pytest_multiarch.core.settings import ImageEntry, Runners, Setting, Settings, Source
+from pytest_multiarch.core.settings import (
+    ControlSettings,
+    ImageEntry,
+    Runners,
+    Setting,
+    Settings,
+    Source,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +65,9 @@ def _make_plain(value: Any) -> Any:
         case Runners():
             by_platform = {str(each): list(labels) for each, labels in value.by_platform.items()}
             return {DEFAULT_RUNNER: list(value.default), **by_platform}
+        case ControlSettings():
+            emulator = {"emulator": value.emulator} if value.emulator else {}
+            return {"enabled": value.enabled, **emulator}
         case (ImageEntry(), *_):
             return {each.name: _make_plain_entry(each) for each in value}
         case tuple():
@@ -80,6 +90,9 @@ def _list_lines(value: Any) -> Iterator[str]:
         case Runners():
             for key, labels in _make_plain(value).items():
                 yield f"{key}: {', '.join(labels)}"
+        case ControlSettings():
+            for key, each in _make_plain(value).items():
+                yield f"{key}: {_show(each)}"
         case (ImageEntry(), *_):
             for entry in value:
                 yield f"{entry.name}: {_show_entry(entry)}"

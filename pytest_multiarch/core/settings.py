@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 IMAGE_OPTION = "--multiarch-image"
 PLATFORMS_OPTION = "--multiarch-platforms"
+CONTROL_OPTION = "--multiarch-control"
 
 
 class Source(Enum):
@@ -62,6 +63,17 @@ class Runners:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSettings:
+    """Whether control runs may take a container without a seccomp profile, and their emulator.
+
+    `emulator` is the path of a static QEMU on this machine; empty to look for one.
+    """
+
+    enabled: bool = False
+    emulator: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What holds for a run, from the command line and the configuration file.
 
@@ -77,6 +89,7 @@ class Settings:
     runners: Setting[Runners] = field(default_factory=lambda: Setting(Runners()))
     normalize: Setting[tuple[str, ...]] = Setting(())
     allow: Setting[tuple[Allowance, ...]] = Setting(())
+    control: Setting[ControlSettings] = Setting(ControlSettings())
     selected: tuple[Platform, ...] = ()
     selected_images: tuple[str, ...] = ()
     replacements: Mapping[str, str] = field(default_factory=dict)
@@ -93,6 +106,7 @@ def merge_settings(
     platforms: tuple[Platform, ...] = (),
     selects_only: bool = False,
     images: Iterable[str] = (),
+    control: bool = False,
     **options: Any,
 ) -> Settings:
     """Lay the command line over what the configuration file says.
@@ -111,6 +125,9 @@ def merge_settings(
     for reference in (*replacements, *replacements.values()):
         _check_reference(reference)
     merged = replace(files, replacements=replacements, **options)
+    if control:
+        enabled = replace(files.control.value, enabled=True)
+        merged = replace(merged, control=Setting(enabled, Source.COMMAND_LINE, CONTROL_OPTION))
     if platforms:
         merged = replace(merged, selected=platforms)
     is_among = set(platforms) <= set(files.platforms.value)

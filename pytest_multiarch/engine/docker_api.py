@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         ContainerState,
         EngineFacts,
         ExecSpec,
+        ImageSizes,
         LocalImage,
         PathStat,
         TellBytes,
@@ -109,6 +110,10 @@ class DockerEngine:
     def read_image_blobs(self, image_id: str, digests: Iterable[str]) -> Mapping[str, bytes]:
         """Read small JSON documents of an image it has, by digest, from an export."""
         return self._images.read_blobs(image_id, digests)
+
+    def read_image_sizes(self, image_id: str, digest: str) -> ImageSizes:
+        """Give what an image's variant takes, as far as the engine tells."""
+        return self._images.read_sizes(image_id, digest)
 
     def pull(
         self, reference: str, platform: Platform | None, *, tell: TellBytes = ignore_bytes

@@ -18,7 +18,7 @@ from pytest_multiarch.core.index import (
     parse_index,
 )
 from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.core.ports import LocalImage, ignore_bytes
+from pytest_multiarch.core.ports import ImageSizes, LocalImage, ignore_bytes
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.engine.archive import iterate_files
 from pytest_multiarch.engine.connection import (
@@ -116,6 +116,22 @@ class ImageStore:
             wanted["variant"] = platform.variant
         document = self._inspect(image_id, {"platform": json.dumps(wanted)})
         return None if document is None else parse_image_config(document)
+
+    def read_sizes(self, image_id: str, digest: str) -> ImageSizes:
+        """Give what a variant takes: of the containerd store Docker tells since 28, unpacked only
+        what has been run; the classic store has no content as it was fetched."""
+        if not self._has_containerd_store:
+            document = self._inspect(image_id, None) or {}
+            return ImageSizes(unpacked=int(document.get("Size") or 0))
+        if self._connection.api_version < _API_WITH_MANIFESTS:
+            return ImageSizes()
+        document = self._inspect(image_id, {"manifests": "1"}) or {}
+        for each in document.get("Manifests") or ():
+            if (each.get("Descriptor") or {}).get("digest") == digest:
+                unpacked = ((each.get("ImageData") or {}).get("Size") or {}).get("Unpacked")
+                content = (each.get("Size") or {}).get("Content")
+                return ImageSizes(content=int(content or 0), unpacked=int(unpacked or 0))
+        return ImageSizes()
 
     def read_blobs(self, image_id: str, digests: Iterable[str]) -> Mapping[str, bytes]:
         """Read small documents of an image, by digest, from an export of it."""

@@ -126,9 +126,15 @@ def open_session(state: PluginState) -> Session:
     """Make the session of this process; nothing is connected to until it is used."""
     session_id = f"{state.run_id}-{state.worker}" if state.worker else state.run_id
     node = Node(
-        DockerTools(dict(os.environ), session_id, show_progress=state.show_progress),
+        DockerTools(
+            dict(os.environ),
+            session_id,
+            show_progress=state.show_progress,
+            emulator=state.settings.control.value.emulator,
+        ),
         session_id=session_id,
         labels=SessionLabels.for_this_process(session_id).to_labels(),
         pull=PullPolicy(state.settings.pull),
+        is_shared=bool(state.worker),
     )
     return Session(node, platforms=state.selected)

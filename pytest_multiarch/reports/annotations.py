@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.reports.account import describe_result
+from pytest_multiarch.reports.account import describe_budget, describe_result
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.divergence import make_headline
 from pytest_multiarch.reports.job_log import escape_message, escape_property
@@ -43,7 +43,8 @@ class Finding:
 
 
 def list_findings(judgement: Judgement) -> Iterator[Finding]:
-    """List what fails: divergences first, then tests that failed, then what was not compared.
+    """List what fails: divergences first, then tests that failed, then budgets, then what was not
+    compared.
 
     A test that failed on several platforms at once, or in several runs, is one finding.
     """
@@ -56,6 +57,11 @@ def list_findings(judgement: Judgement) -> Iterator[Finding]:
         failed.setdefault(member.node_id, member)
     for member in failed.values():
         yield _find(member, runs, "FAILED", member.node_id, describe_failure(member))
+    for judged in judgement.broken_budgets:
+        text = describe_budget(judged, with_group=False)
+        kind = "OVERBUDGET" if judged.is_exceeded else "UNDECIDED"
+        name = f"{judged.member.group} {judged.label} {judged.platform}"
+        yield _find(judged.member, runs, kind, name, text)
     for verdict in judgement.uncompared:
         text = explain_not_compared(verdict)
         yield _find(verdict.members[0], runs, "UNCOMPARED", verdict.group, text)
@@ -115,7 +121,7 @@ def render_code_quality(judgement: Judgement) -> str:
                 "description": f"{each.kind} {each.name}: {each.text}",
                 "check_name": f"pytest-multiarch {each.kind.lower()}",
                 "fingerprint": each.fingerprint,
-                "severity": "minor" if each.kind == "UNCOMPARED" else "major",
+                "severity": "minor" if each.kind in ("UNCOMPARED", "UNDECIDED") else "major",
                 "location": {"path": each.path, "lines": {"begin": each.line}},
             }
             for each in list_findings(judgement)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.reports.account import (
     Section,
     describe_result,
+    list_broken_budgets,
     list_emulation,
     list_failed,
     list_gaps,
@@ -22,6 +23,7 @@ from pytest_multiarch.reports.account import (
 )
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.divergence import render_divergence
+from pytest_multiarch.reports.overhead import list_overhead
 from pytest_multiarch.reports.wording import count_verdicts
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.parity import Verdict
 
 _MOST_LISTED = 100
+_MOST_LINES = 1000
 _LINE_LIMIT = 1000
 _DIFFS_LIMIT = 500_000
 """GitHub takes a summary of 1 MiB."""
@@ -49,8 +52,10 @@ def _render(judgement: Judgement) -> Iterator[str]:
         yield from ("", f"{count_verdicts(judgement.verdicts)}.")
     yield from _render_table(judgement)
     yield from _render_diverged(judgement.diverged)
+    yield from _render_overhead(judgement)
     sections = (
         list_failed(judgement),
+        list_broken_budgets(judgement),
         list_not_compared(judgement),
         *list_gaps(judgement),
         *list_emulation(judgement),
@@ -67,6 +72,14 @@ def _render_table(judgement: Judgement) -> Iterator[str]:
     for platform, way, tests, failed in rows:
         cells = (_write_cell(str(platform)), _write_cell(way), str(tests), str(failed))
         yield f"| {' | '.join(cells)} |"
+
+
+def _render_overhead(judgement: Judgement) -> Iterator[str]:
+    """Give what was measured as the terminal shows it."""
+    for section in list_overhead(judgement.record.members, judgement.budgets):
+        if section.lines:
+            yield from ("", f"### {section.title[:1].upper()}{section.title[1:]}", "")
+            yield from write_block("\n".join(section.lines[:_MOST_LINES]), "text")
 
 
 def _write_cell(text: str) -> str:

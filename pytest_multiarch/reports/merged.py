@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.reports.account import (
     Section,
     describe_result,
+    list_broken_budgets,
     list_emulation,
     list_failed,
     list_gaps,
@@ -17,6 +18,7 @@ from pytest_multiarch.reports.account import (
 from pytest_multiarch.reports.diff import clean
 from pytest_multiarch.reports.divergence import render_divergence
 from pytest_multiarch.reports.job_log import JobLog
+from pytest_multiarch.reports.overhead import list_overhead
 from pytest_multiarch.reports.summary import list_summary
 
 if TYPE_CHECKING:
@@ -39,7 +41,11 @@ def render_merged(judgement: Judgement, log: JobLog = _TERMINAL) -> Iterator[str
             yield from log.fold(title, lines)
         else:
             yield from ("", f" {title} ".center(_WIDTH, "_"), *lines)
-    sections = (list_failed(judgement), *_list_surroundings(judgement))
+    sections = (
+        list_failed(judgement),
+        list_broken_budgets(judgement),
+        *_list_surroundings(judgement),
+    )
     lines = list(log.write(_shorten(sections)))
     yield from ("", *lines) if lines else ()
     yield from ("", f"{name_result(judgement)}: {describe_result(judgement)}")
@@ -53,7 +59,12 @@ def render_overview(judgement: Judgement, log: JobLog = _TERMINAL) -> Iterator[s
 
 
 def _list_surroundings(judgement: Judgement) -> tuple[Section, ...]:
-    return (*list_gaps(judgement), *list_emulation(judgement), list_runs(judgement))
+    return (
+        *list_gaps(judgement),
+        *list_overhead(judgement.record.members, judgement.budgets),
+        *list_emulation(judgement),
+        list_runs(judgement),
+    )
 
 
 def _shorten(sections: Iterable[Section]) -> Iterator[Section]:

@@ -78,6 +78,11 @@ class Container:
         return self._started.id
 
     @property
+    def started(self) -> StartedContainer:
+        """What it stands on, for other use cases of this package."""
+        return self._started
+
+    @property
     def platform(self) -> Platform:
         return self._started.variant.platform
 
