@@ -6,6 +6,7 @@ same sources give the same bytes on every machine, so that a wheel can be checke
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NATIVE = Path("pytest_multiarch/native")
-PROGRAMS = ("probe",)
+PROGRAMS = ("control", "probe", "timer")
 """The programs: `<name>.c` in NATIVE becomes `bin/<name>-<target>`."""
 
 TARGETS = {
@@ -32,6 +33,12 @@ TARGETS = {
     "linux-s390x": ("s390x-linux-musl", "baseline"),
 }
 """The target of zig and the oldest processor, for each platform as written in file names."""
+
+HEADERS = {
+    "aarch64": "aarch64", "arm": "arm", "loongarch64": "loongarch", "powerpc64le": "powerpc",
+    "riscv64": "riscv", "s390x": "s390x", "x86": "x86", "x86_64": "x86",
+}  # fmt: skip
+"""The folder of the kernel's headers in zig, for each architecture of a target."""
 
 FLAGS = (
     "-std=c11", "-Os", "-s", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector",
@@ -68,7 +75,7 @@ def compile_program(source: Path, slug: str, scratch: Path) -> Path:
     binary = scratch / f"{source.stem}-{slug}"
     argv = [
         sys.executable, "-m", "ziglang", "cc", "-target", target, f"-mcpu={processor}", *FLAGS,
-        source.name, "-o", str(binary),
+        *list_headers(target), source.name, "-o", str(binary),
     ]  # fmt: skip
     cache = str(scratch / "cache")
     environ = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
@@ -78,3 +85,16 @@ def compile_program(source: Path, slug: str, scratch: Path) -> Path:
     if done.returncode != 0:
         raise RuntimeError(f"{source.name} does not compile for {slug}:\n{done.stderr}")
     return binary
+
+
+def list_headers(target: str) -> list[str]:
+    """Give the options that put the kernel's headers for a target on the compiler's path.
+
+    zig itself offers them to hosted programs only.
+    """
+    spec = importlib.util.find_spec("ziglang")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("the ziglang package, which compiles the native programs, is missing")
+    folder = Path(spec.origin).parent / "lib" / "libc" / "include"
+    names = (f"{HEADERS[target.partition('-')[0]]}-linux-any", "any-linux-any")
+    return [word for name in names for word in ("-isystem", str(folder / name))]

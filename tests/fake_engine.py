@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_multiarch.core.call import FileToCopy
 from pytest_multiarch.core.errors import (
     ContainerError,
     EngineError,
@@ -42,7 +43,6 @@ from pytest_multiarch.run.session import Session
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from pytest_multiarch.core.call import FileToCopy
     from pytest_multiarch.core.ports import TellBytes
     from pytest_multiarch.run.calls import Recorder
     from pytest_multiarch.run.variant import Variant
@@ -142,7 +142,11 @@ class FakeAttachment:
 
     def send(self, data: bytes) -> None:
         """Take all of stdin."""
-        self._stdin = data
+        self._stdin += data
+
+    def write(self, data: bytes) -> None:
+        """Take some of stdin."""
+        self._stdin += data
 
     def read(self, *, deadline: float | None) -> tuple[StreamName, bytes] | None:
         """Give the next piece."""
@@ -599,6 +603,20 @@ class FakeTools:
         """Note the lock."""
         self.locked.append(pin)
         yield
+
+    @contextlib.contextmanager
+    def lock_machine(self) -> Iterator[None]:
+        """Note the lock."""
+        self.locked.append("measure")
+        yield
+
+    def read_program(self, name: str, platform: Platform) -> bytes | None:
+        """Give the header of a program, for platforms that have probes."""
+        return make_elf(platform.architecture) if platform in self.probes else None
+
+    def find_emulator(self, platform: Platform) -> FileToCopy:
+        """Give the header of one."""
+        return FileToCopy(path="/usr/bin/qemu", content=make_elf(platform.architecture))
 
     @contextlib.contextmanager
     def open_testcontainer(

@@ -12,7 +12,14 @@ from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.core.image_rules import AuditRules, IndexRules, StaticRules, allow_static
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.rules import allow
-from pytest_multiarch.core.settings import ImageEntry, Runners, Setting, Settings, Source
+from pytest_multiarch.core.settings import (
+    ControlSettings,
+    ImageEntry,
+    Runners,
+    Setting,
+    Settings,
+    Source,
+)
 from pytest_multiarch.core.static_parity import StaticPart
 
 if TYPE_CHECKING:
@@ -76,6 +83,8 @@ def _make_values(found: Mapping[str, Any]) -> dict[str, Any]:
         values["images"] = tuple(_make_entry(*each) for each in found["images"].items())
     if "runners" in found:
         values["runners"] = _make_runners(found["runners"])
+    if "control" in found:
+        values["control"] = ControlSettings(**found["control"])
     if "allow" in found:
         values["allow"] = tuple(allow(**each) for each in found["allow"])
     if "audit" in found:

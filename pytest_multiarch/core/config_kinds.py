@@ -105,11 +105,13 @@ class Flag:
         """Give the JSON Schema."""
         return {"enum": [True, False, "true", "false"]}
 
-    def read(self, value: object, path: Path, problems: list[Problem]) -> Any:
-        """Read a flag."""
-        if not isinstance(value, bool) and value not in ("true", "false"):
+    def read(self, value: object, path: Path, problems: list[Problem]) -> bool:
+        """Read a truth value."""
+        if isinstance(value, bool):
+            return value
+        if value not in ("true", "false"):
             problems.append(_refuse_kind(value, self.what, path))
-        return value in (True, "true")
+        return value == "true"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

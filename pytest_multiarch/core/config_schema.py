@@ -87,6 +87,21 @@ _IMAGE = Table(
         ),
     },
 )
+_CONTROL = Table(
+    what="a mapping with enabled and emulator",
+    fields={
+        "enabled": Field(
+            kind=Flag(),
+            description="Whether containers of control runs may be without a seccomp profile, "
+            "so that all that a command starts is emulated too.",
+        ),
+        "emulator": Field(
+            kind=Text(what="a path", parse=_check_text),
+            description="The static QEMU on this machine that runs on the node and emulates its "
+            "own architecture.",
+        ),
+    },
+)
 _ALLOWANCE = Table(
     what="a mapping with label, part, platforms and reason",
     fields={
@@ -298,6 +313,14 @@ SETTINGS = (
         default="config: true, tree: false, packages: false",
         kind=_STATIC_PARITY,
         mark="static_parity(config=, tree=, packages=, allow=)",
+    ),
+    Definition(
+        name="control",
+        description="Control runs, which tell what the emulator costs: whether they may reach "
+        "whole process trees (`enabled`), and by which QEMU (`emulator`).",
+        default="enabled: false",
+        kind=_CONTROL,
+        option="--multiarch-control",
     ),
     Definition(
         name="parity",

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 HEADER_SIZE = 64
 ELF_MAGIC = b"\x7fELF"
-_ET_EXEC = 2
 _EM_MIPS, _EM_ARM, _EM_X86_64, _EM_RISCV, _EM_LOONGARCH = 8, 40, 62, 243, 258
 _EF_ARM_SOFT_FLOAT, _EF_ARM_HARD_FLOAT = 0x200, 0x400
 _EF_MIPS_ABI2 = 0x20
@@ -30,6 +29,7 @@ _PT_DYNAMIC, _PT_INTERP = 2, 3
 _DT_FLAGS_1, _DF_1_PIE = 0x6FFFFFFB, 0x08000000
 _TABLE_LIMIT = 64 * 1024
 _LIMITS = {_PT_INTERP: 4096, _PT_DYNAMIC: 64 * 1024}
+_LAST_OF_IDENT = 15
 
 # (machine, 64-bit, little endian) -> OCI architecture
 _ARCHITECTURES = {
@@ -232,6 +232,14 @@ def _is_marked_program(header: ElfHeader, dynamic: bytes) -> bool:
 
 def _round_down(data: bytes, size: int) -> bytes:
     return data[: len(data) - len(data) % size]
+
+
+def mark_unregistered(content: bytes) -> bytes:
+    """Give an ELF program a byte that no binfmt_misc registration matches, so that it runs itself.
+
+    Registrations ask for zeros in the padding of `e_ident`; the kernel's own loader does not look.
+    """
+    return content[:_LAST_OF_IDENT] + b"\x01" + content[_LAST_OF_IDENT + 1 :]
 
 
 def parse_shebang(head: bytes) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ MultiarchError
 │   └── NotReadyError           it never became ready
 ├── DeadlineError           a wait ran out of time
 ├── OutputTooLargeError     more output than is kept was asked for
+├── MeasurementError        what was measured failed, changed, or has no ratio
 └── RecordError             a record cannot be read, or records do not belong together
 """
 
@@ -107,6 +108,10 @@ class DeadlineError(MultiarchError):
 
 class OutputTooLargeError(MultiarchError):
     """More output was asked for than is kept in memory."""
+
+
+class MeasurementError(MultiarchError):
+    """Work failed while it was measured, or its samples are no times to compute with."""
 
 
 class RecordError(MultiarchError):

@@ -103,9 +103,15 @@ def classify_probe(outcome: ProbeOutcome, *, program: str) -> Execution:
             evidence=("a probe program ran, but the node did not show its process",),
         )
     kind = classify_interpreter(first)
-    match = _VERSION.search(outcome.emulator_version)
-    evidence = (seen, outcome.emulator_version.partition("\n")[0]) if match else (seen,)
-    return Execution(kind=kind, version=match.group(1) if match else "", evidence=evidence)
+    version = read_emulator_version(outcome.emulator_version)
+    evidence = (seen, outcome.emulator_version.partition("\n")[0]) if version else (seen,)
+    return Execution(kind=kind, version=version, evidence=evidence)
+
+
+def read_emulator_version(printed: str) -> str:
+    """Find the version in what an emulator prints when asked; empty if there is none."""
+    match = _VERSION.search(printed)
+    return match.group(1) if match else ""
 
 
 def classify_interpreter(path: str) -> ExecutionKind:

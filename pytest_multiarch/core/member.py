@@ -8,6 +8,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from pytest_multiarch.core.budget import Budget
+from pytest_multiarch.core.cost import PlatformCost
 from pytest_multiarch.core.execution import Execution, ExecutionKind
 from pytest_multiarch.core.observation import Observation
 from pytest_multiarch.core.platform import Platform
@@ -79,7 +81,8 @@ class Member:
     were to run. `reason` says why it failed or was skipped, `teardown_error` why its teardown
     failed, which leaves the outcome as it is; both can have many lines. `line` is where the test
     stands in its file, 0 if that is not known. `inside_s` is the time its calls took inside their
-    containers, in seconds; `started_at_s` is in seconds since 1970.
+    containers, in seconds; `started_at_s` is in seconds since 1970. `budget` is what its
+    `overhead` mark declares for its own time, `overhead` is what it measured of its platform.
     """
 
     group: str
@@ -103,6 +106,8 @@ class Member:
     started_at_s: float = 0.0
     duration_s: float = 0.0
     inside_s: float = 0.0
+    budget: Budget | None = None
+    overhead: tuple[PlatformCost, ...] = ()
 
     @property
     def has_failed(self) -> bool:
@@ -175,6 +180,10 @@ class Member:
             "started_at_s": self.started_at_s,
             "duration_s": self.duration_s,
             "inside_s": self.inside_s,
+            **({"budget": self.budget.to_mapping()} if self.budget else {}),
+            **(
+                {"overhead": [each.to_mapping() for each in self.overhead]} if self.overhead else {}
+            ),
         }
 
     @classmethod
@@ -194,6 +203,9 @@ class Member:
         fields["execution"] = Execution.from_mapping(execution) if execution else None
         fields["variant"] = VariantIdentity(**variant) if variant else None
         fields["rules"] = ParityRules.from_mapping(fields.get("rules") or {})
+        budget = fields.get("budget")
+        fields["budget"] = Budget.from_mapping(budget) if budget else None
+        fields["overhead"] = tuple(map(PlatformCost.from_mapping, fields.get("overhead", ())))
         seen = fields.get("observations") or ()
         if not isinstance(seen, WrittenObservations):
             fields["observations"] = tuple(map(Observation.from_mapping, seen))

@@ -12,6 +12,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pytest_multiarch.core.budgets import judge_budgets
 from pytest_multiarch.core.comparison import Comparison, Finding
 from pytest_multiarch.core.inspected import ImageVerdict, judge_images
 from pytest_multiarch.core.member import Member, Outcome, resolve_duplicates
@@ -21,6 +22,7 @@ from pytest_multiarch.core.record import IdleGroup, Record, Run, order_runs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from pytest_multiarch.core.budgets import JudgedBudget
     from pytest_multiarch.core.platform import Platform
 
 
@@ -176,8 +178,9 @@ class Judgement:
     """What a record comes to.
 
     `images` is what looking at images came to. `idle` are groups that ran on no platform,
-    `untested` the declared platforms on which nothing ran at all. `is_strict`: groups of which
-    nothing could be compared are failures.
+    `untested` the declared platforms on which nothing ran at all, `budgets` what became of the
+    budgets of groups. `is_strict`: groups of which nothing could be compared are failures, and
+    budgets that could not be decided.
     """
 
     record: Record
@@ -185,6 +188,7 @@ class Judgement:
     twins: tuple[Twins, ...]
     untested: tuple[Platform, ...]
     images: tuple[ImageVerdict, ...] = ()
+    budgets: tuple[JudgedBudget, ...] = ()
     is_strict: bool = False
 
     @property
@@ -216,6 +220,13 @@ class Judgement:
         return tuple(each for each in self.verdicts if self.is_strict and each.is_vacuous)
 
     @property
+    def broken_budgets(self) -> tuple[JudgedBudget, ...]:
+        """The budgets that are failures; in a strict run also those that could not be decided."""
+        return tuple(
+            each for each in self.budgets if each.is_exceeded or (self.is_strict and each.is_open)
+        )
+
+    @property
     def failed(self) -> tuple[Member, ...]:
         """The members that failed, whether they count or have a native twin that does."""
         return (*(each for each in self.members if each.has_failed), *self.failed_twins)
@@ -243,14 +254,9 @@ class Judgement:
 
     @property
     def has_failed(self) -> bool:
-        """Whether something diverged, a test failed, or an image is not in order."""
-        return bool(
-            self.diverged
-            or self.failed
-            or self.uncompared
-            or self.foreign_failures
-            or self.wrong_images
-        )
+        """Whether something diverged, a test or a budget failed, or an image is not in order."""
+        is_broken = self.uncompared or self.broken_budgets or self.wrong_images
+        return bool(self.diverged or self.failed or is_broken or self.foreign_failures)
 
     @property
     def is_complete(self) -> bool:
@@ -272,6 +278,7 @@ def judge_record(record: Record, *, is_strict: bool = False) -> Judgement:
         twins=tuple(twins for name in sorted(groups) for twins in _pair_twins(groups[name])),
         untested=tuple(sorted(declared - ran)),
         images=judge_images((each.inspected for each in record.runs), record.members),
+        budgets=tuple(one for name in sorted(groups) for one in judge_budgets(groups[name])),
         is_strict=is_strict,
     )
 

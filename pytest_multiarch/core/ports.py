@@ -94,6 +94,14 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSizes:
+    """What a variant takes on a node, in bytes: its content as fetched, and unpacked; 0 untold."""
+
+    content: int = 0
+    unpacked: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
     """What to create. `platform` is passed on where `image` can be several variants."""
 
@@ -109,6 +117,8 @@ class ContainerSpec:
     ports: tuple[int, ...] = ()
     """Container ports, each published on a free host port."""
     has_stdin: bool = False
+    security: tuple[str, ...] = ()
+    """As `docker run --security-opt` takes them; what they loosen is the user's choice."""
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -160,7 +170,10 @@ class Attachment(Protocol):
     """The streams of a container's main process, or of an exec."""
 
     def send(self, data: bytes) -> None:
-        """Give all of stdin, then close it; returns at once, a thread does the writing."""
+        """Give the rest of stdin, then close it; returns at once, a thread does the writing."""
+
+    def write(self, data: bytes) -> None:
+        """Give some of stdin, which stays open; what the other side cannot take yet is kept."""
 
     def read(self, *, deadline: float | None) -> tuple[StreamName, bytes] | None:
         """Give the next bytes, at most 64 KiB or so, or None at the end of both streams.
@@ -197,6 +210,9 @@ class Engine(Protocol):
         None if the engine cannot be asked for it (API < 1.49, or the classic store); the
         documents of an export then tell, which is slow for large images.
         """
+
+    def read_image_sizes(self, image_id: str, digest: str) -> ImageSizes:
+        """Give what an image's variant takes, as far as the engine tells; `digest` is its own."""
 
     def read_image_blobs(self, image_id: str, digests: Iterable[str]) -> Mapping[str, bytes]:
         """Read small JSON documents (indexes, manifests, configs) of an image it has, by digest.

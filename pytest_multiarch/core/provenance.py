@@ -9,7 +9,14 @@ from pytest_multiarch.core.config_schema import DEFAULT_RUNNER, SETTINGS, Defini
 from pytest_multiarch.core.image_rules import AuditRules, IndexRules, StaticRules
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.rules import Allowance
-from pytest_multiarch.core.settings import ImageEntry, Runners, Setting, Settings, Source
+from pytest_multiarch.core.settings import (
+    ControlSettings,
+    ImageEntry,
+    Runners,
+    Setting,
+    Settings,
+    Source,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,7 +63,7 @@ def _make_plain(value: Any) -> Any:
             return str(value)
         case Allowance():
             return {key: each for key, each in value.to_mapping().items() if each}
-        case AuditRules() | IndexRules() | StaticRules():
+        case AuditRules() | IndexRules() | StaticRules() | ControlSettings():
             return value.to_mapping()
         case Runners():
             by_platform = {str(each): list(labels) for each, labels in value.by_platform.items()}
@@ -83,7 +90,7 @@ def _list_lines(value: Any) -> Iterator[str]:
         case Runners():
             for key, labels in _make_plain(value).items():
                 yield f"{key}: {', '.join(labels)}"
-        case AuditRules() | IndexRules() | StaticRules():
+        case AuditRules() | IndexRules() | StaticRules() | ControlSettings():
             yield from _list_rules(value.to_mapping())
         case (ImageEntry(), *_):
             for entry in value:

@@ -6,11 +6,13 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_multiarch.core.budgets import judge_budgets
 from pytest_multiarch.core.platform import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from pytest_multiarch.core.budgets import JudgedBudget
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.parity import Difference, Verdict
 
@@ -139,6 +141,46 @@ def describe_verdict(verdict: Verdict) -> dict[str, Any]:
         ],
         "stale": [each.to_mapping() for each in verdict.stale],
         "notes": list(verdict.notes),
+    }
+
+
+def describe_overhead(groups: Iterable[Iterable[Member]]) -> Iterator[dict[str, Any]]:
+    """Give the JSON form of what groups measured and of their budgets: never read back either."""
+    for members in groups:
+        given = tuple(members)
+        judged = {
+            (each.member.run, each.label, each.platform): each for each in judge_budgets(given)
+        }
+        for member in given:
+            found = [cost.to_mapping() for cost in member.overhead]
+            if not found and (member.run, "", member.platform) in judged:
+                found = [{"label": "", "what": "the test's own time"}]
+            for cost in found:
+                where = {"group": member.group, "platform": str(member.platform)}
+                verdict = judged.get((member.run, cost["label"], member.platform))
+                yield {
+                    **where,
+                    "run": member.run,
+                    **cost,
+                    **_sum_up_cost(member, cost["label"]),
+                    **(_describe_budget(verdict) if verdict else {}),
+                }
+
+
+def _sum_up_cost(member: Member, label: str) -> dict[str, Any]:
+    """Give what follows from the samples, for readers that do not compute."""
+    cost = next((each for each in member.overhead if each.label == label), None)
+    if cost is None or cost.summary is None:
+        return {}
+    control = {"control_ratio": cost.control.emulator.value} if cost.control else {}
+    return {"median_s": cost.median_s, "spread": cost.spread, **control}
+
+
+def _describe_budget(judged: JudgedBudget) -> dict[str, Any]:
+    return {
+        "budget": judged.budget.to_mapping(),
+        "verdict": judged.verdict.outcome.value,
+        "reason": judged.verdict.reason,
     }
 
 

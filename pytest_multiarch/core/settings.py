@@ -21,6 +21,7 @@ T = TypeVar("T")
 IMAGE_OPTION = "--multiarch-image"
 PLATFORMS_OPTION = "--multiarch-platforms"
 AUDIT_OPTION = "--multiarch-audit"
+CONTROL_OPTION = "--multiarch-control"
 
 
 class Source(Enum):
@@ -65,6 +66,22 @@ class Runners:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSettings:
+    """Whether control runs may take a container without a seccomp profile, and their emulator.
+
+    `emulator` is the path of a static QEMU on this machine; empty to look for one.
+    """
+
+    enabled: bool = False
+    emulator: str = ""
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Give the JSON form, as a configuration file writes it."""
+        emulator = {"emulator": self.emulator} if self.emulator else {}
+        return {"enabled": self.enabled, **emulator}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What holds for a run, from the command line and the configuration file.
 
@@ -83,6 +100,7 @@ class Settings:
     audit: Setting[AuditRules] = field(default_factory=lambda: Setting(AuditRules()))
     index: Setting[IndexRules] = field(default_factory=lambda: Setting(IndexRules()))
     static_parity: Setting[StaticRules] = field(default_factory=lambda: Setting(StaticRules()))
+    control: Setting[ControlSettings] = Setting(ControlSettings())
     selected: tuple[Platform, ...] = ()
     selected_images: tuple[str, ...] = ()
     replacements: Mapping[str, str] = field(default_factory=dict)
@@ -100,6 +118,7 @@ def merge_settings(
     selects_only: bool = False,
     images: Iterable[str] = (),
     audit_scope: str | None = None,
+    control: bool = False,
     **options: Any,
 ) -> Settings:
     """Lay the command line over what the configuration file says.
@@ -121,6 +140,9 @@ def merge_settings(
     if audit_scope is not None:
         rules = replace(files.audit.value, scope=AuditScope(audit_scope))
         merged = replace(merged, audit=Setting(rules, Source.COMMAND_LINE, AUDIT_OPTION))
+    if control:
+        enabled = replace(files.control.value, enabled=True)
+        merged = replace(merged, control=Setting(enabled, Source.COMMAND_LINE, CONTROL_OPTION))
     if platforms:
         merged = replace(merged, selected=platforms)
     is_among = set(platforms) <= set(files.platforms.value)

@@ -99,9 +99,13 @@ class SocketAttachment:
         self._selector.register(sock, selectors.EVENT_READ)
 
     def send(self, data: bytes) -> None:
-        """Give all of stdin, then close it."""
-        self._to_send = memoryview(data)
+        """Give the rest of stdin, then close it."""
         self._has_to_end = True
+        self.write(data)
+
+    def write(self, data: bytes) -> None:
+        """Give some of stdin, which stays open."""
+        self._to_send = memoryview(bytes(self._to_send) + data)
         self._write()
 
     def read(self, *, deadline: float | None) -> tuple[StreamName, bytes] | None:
@@ -143,7 +147,7 @@ class SocketAttachment:
 
     def _wait(self, deadline: float | None) -> None:
         events = selectors.EVENT_READ
-        if self._has_to_end:
+        if self._to_send or self._has_to_end:
             events |= selectors.EVENT_WRITE
         self._selector.modify(self._sock, events)
         left = None if deadline is None else deadline - time.monotonic()

@@ -27,6 +27,8 @@ def build_create_document(spec: ContainerSpec) -> dict[str, Any]:
     }
     if spec.init is not None:
         host["Init"] = spec.init
+    if spec.security:
+        host["SecurityOpt"] = list(spec.security)
     document: dict[str, Any] = {
         "Image": spec.image,
         "Env": [f"{name}={value}" for name, value in spec.env.items()],

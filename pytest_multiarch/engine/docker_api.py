@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         ContainerState,
         EngineFacts,
         ExecSpec,
+        ImageSizes,
         ImageSource,
         LocalImage,
         PathStat,
@@ -121,6 +122,10 @@ class DockerEngine:
             ImageNotFoundError: it has none of that name, digest or id.
         """
         return open_engine_image(self._images, reference, address=self.address)
+
+    def read_image_sizes(self, image_id: str, digest: str) -> ImageSizes:
+        """Give what an image's variant takes, as far as the engine tells."""
+        return self._images.read_sizes(image_id, digest)
 
     def pull(
         self, reference: str, platform: Platform | None, *, tell: TellBytes = ignore_bytes

@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pytest_multiarch.core.errors import MultiarchError, RecordError
 from pytest_multiarch.core.inspected import lay_over
 from pytest_multiarch.core.member import Member
-from pytest_multiarch.core.record import FORMAT, VERSION, IdleGroup, Record, Run
+from pytest_multiarch.core.record import (
+    FORMAT,
+    VERSION,
+    IdleGroup,
+    Record,
+    Run,
+    describe_overhead,
+)
 from pytest_multiarch.core.value import check_canonical
 from pytest_multiarch.core.written import WrittenObservations
 
@@ -494,6 +501,12 @@ def _list_pieces(record: Record, verdicts: Iterable[Mapping[str, Any]]) -> Itera
     yield from _list_items("idle", (_ENCODE(each.to_mapping()) for each in record.idle))
     yield from _list_items("members", (each.to_json() for each in record.members))
     yield from _list_items("verdicts", map(_ENCODE, verdicts))
+    measured = (each for each in record.list_groups().values() if any(map(_has_cost, each)))
+    yield from _list_items("overhead", map(_ENCODE, describe_overhead(measured)))
+
+
+def _has_cost(member: Member) -> bool:
+    return bool(member.overhead or member.budget)
 
 
 def _list_items(name: str, items: Iterable[str]) -> Iterator[str]:

@@ -5,9 +5,10 @@
  * **argv)`; what it returns is the exit code. To add a target, add a section here and a row to
  * TARGETS in hatch_build.py; to add a system call, add its number to each section.
  *
- * A section gives ARCHITECTURE (the platform without its OS), the numbers, `call3` (which answers
+ * A section gives ARCHITECTURE (the platform without its OS), the numbers, `call5` (which answers
  * as the kernel does: below zero is a negated errno), and START, the instructions that call
- * `start(stack)` on an aligned stack.
+ * `start(stack)` on an aligned stack. Programs that need more than these few numbers take them
+ * from the kernel's own headers, <asm/unistd.h>, which the build hook puts on the path.
  *
  * Numbers from the kernel's syscall tables (arch/.../syscall.tbl and
  * include/uapi/asm-generic/unistd.h), calling conventions from the syscall(2) manual page.
@@ -20,11 +21,13 @@
 enum { SYS_read = 0, SYS_write = 1, SYS_exit_group = 231 };
 #define START "xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call start\n"
 
-static long call3(long number, long a, long b, long c) {
+static inline long call5(long number, long a, long b, long c, long d, long e) {
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
     long result;
     __asm__ volatile("syscall"
                      : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
                      : "rcx", "r11", "memory");
     return result;
 }
@@ -37,11 +40,11 @@ enum { SYS_read = 3, SYS_write = 4, SYS_exit_group = 252 };
     "xor %ebp, %ebp\n mov %esp, %eax\n" \
     "and $-16, %esp\n sub $12, %esp\n push %eax\n call start\n"
 
-static long call3(long number, long a, long b, long c) {
+static inline long call5(long number, long a, long b, long c, long d, long e) {
     long result;
     __asm__ volatile("int $0x80"
                      : "=a"(result)
-                     : "a"(number), "b"(a), "c"(b), "d"(c)
+                     : "a"(number), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
                      : "memory");
     return result;
 }
@@ -52,12 +55,17 @@ static long call3(long number, long a, long b, long c) {
 enum { SYS_read = 63, SYS_write = 64, SYS_exit_group = 94 };
 #define START "mov x29, #0\n mov x30, #0\n mov x0, sp\n bl start\n"
 
-static long call3(long number, long a, long b, long c) {
+static inline long call5(long number, long a, long b, long c, long d, long e) {
     register long x8 __asm__("x8") = number;
     register long x0 __asm__("x0") = a;
     register long x1 __asm__("x1") = b;
     register long x2 __asm__("x2") = c;
-    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = e;
+    __asm__ volatile("svc 0"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4)
+                     : "memory");
     return x0;
 }
 
@@ -78,12 +86,17 @@ static long call3(long number, long a, long b, long c) {
 enum { SYS_read = 3, SYS_write = 4, SYS_exit_group = 248 };
 #define START LEVEL "mov r11, #0\n mov lr, #0\n mov r0, sp\n bic sp, sp, #7\n bl start\n"
 
-static long call3(long number, long a, long b, long c) {
+static inline long call5(long number, long a, long b, long c, long d, long e) {
     register long r7 __asm__("r7") = number;
     register long r0 __asm__("r0") = a;
     register long r1 __asm__("r1") = b;
     register long r2 __asm__("r2") = c;
-    __asm__ volatile("svc 0" : "+r"(r0) : "r"(r7), "r"(r1), "r"(r2) : "memory");
+    register long r3 __asm__("r3") = d;
+    register long r4 __asm__("r4") = e;
+    __asm__ volatile("svc 0"
+                     : "+r"(r0)
+                     : "r"(r7), "r"(r1), "r"(r2), "r"(r3), "r"(r4)
+                     : "memory");
     return r0;
 }
 
@@ -94,12 +107,17 @@ enum { SYS_read = 3, SYS_write = 4, SYS_exit_group = 248 };
 /* A called function may use 160 bytes above its caller's stack pointer. */
 #define START "lgr %r2, %r15\n aghi %r15, -160\n brasl %r14, start\n"
 
-static long call3(long number, long a, long b, long c) {
+static inline long call5(long number, long a, long b, long c, long d, long e) {
     register long r1 __asm__("r1") = number;
     register long r2 __asm__("r2") = a;
     register long r3 __asm__("r3") = b;
     register long r4 __asm__("r4") = c;
-    __asm__ volatile("svc 0" : "+r"(r2) : "r"(r1), "r"(r3), "r"(r4) : "cc", "memory");
+    register long r5 __asm__("r5") = d;
+    register long r6 __asm__("r6") = e;
+    __asm__ volatile("svc 0"
+                     : "+r"(r2)
+                     : "r"(r1), "r"(r3), "r"(r4), "r"(r5), "r"(r6)
+                     : "cc", "memory");
     return r2;
 }
 
@@ -114,16 +132,18 @@ enum { SYS_read = 3, SYS_write = 4, SYS_exit_group = 234 };
     ".localentry _start, .-_start\n"                                       \
     "mr 3, 1\n clrrdi 1, 1, 4\n li 0, 0\n stdu 0, -32(1)\n bl start\n nop\n"
 
-static long call3(long number, long a, long b, long c) {
+static inline long call5(long number, long a, long b, long c, long d, long e) {
     register long r0 __asm__("r0") = number;
     register long r3 __asm__("r3") = a;
     register long r4 __asm__("r4") = b;
     register long r5 __asm__("r5") = c;
+    register long r6 __asm__("r6") = d;
+    register long r7 __asm__("r7") = e;
     /* An error sets the summary overflow bit and gives the errno as it is. */
     __asm__ volatile("sc\n bns+ 1f\n neg 3, 3\n 1:"
-                     : "+r"(r0), "+r"(r3), "+r"(r4), "+r"(r5)
+                     : "+r"(r0), "+r"(r3), "+r"(r4), "+r"(r5), "+r"(r6), "+r"(r7)
                      :
-                     : "cr0", "ctr", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "memory");
+                     : "cr0", "ctr", "r8", "r9", "r10", "r11", "r12", "memory");
     return r3;
 }
 
@@ -135,12 +155,17 @@ enum { SYS_read = 63, SYS_write = 64, SYS_exit_group = 94 };
     ".option push\n .option norelax\n lla gp, __global_pointer$\n .option pop\n" \
     "mv a0, sp\n andi sp, sp, -16\n call start\n"
 
-static long call3(long number, long a, long b, long c) {
+static inline long call5(long number, long a, long b, long c, long d, long e) {
     register long a7 __asm__("a7") = number;
     register long a0 __asm__("a0") = a;
     register long a1 __asm__("a1") = b;
     register long a2 __asm__("a2") = c;
-    __asm__ volatile("ecall" : "+r"(a0) : "r"(a7), "r"(a1), "r"(a2) : "memory");
+    register long a3 __asm__("a3") = d;
+    register long a4 __asm__("a4") = e;
+    __asm__ volatile("ecall"
+                     : "+r"(a0)
+                     : "r"(a7), "r"(a1), "r"(a2), "r"(a3), "r"(a4)
+                     : "memory");
     return a0;
 }
 
@@ -150,14 +175,16 @@ static long call3(long number, long a, long b, long c) {
 enum { SYS_read = 63, SYS_write = 64, SYS_exit_group = 94 };
 #define START "move $a0, $sp\n bstrins.d $sp, $zero, 3, 0\n bl start\n"
 
-static long call3(long number, long a, long b, long c) {
+static inline long call5(long number, long a, long b, long c, long d, long e) {
     register long a7 __asm__("$a7") = number;
     register long a0 __asm__("$a0") = a;
     register long a1 __asm__("$a1") = b;
     register long a2 __asm__("$a2") = c;
+    register long a3 __asm__("$a3") = d;
+    register long a4 __asm__("$a4") = e;
     __asm__ volatile("syscall 0"
                      : "+r"(a0)
-                     : "r"(a7), "r"(a1), "r"(a2)
+                     : "r"(a7), "r"(a1), "r"(a2), "r"(a3), "r"(a4)
                      : "$t0", "$t1", "$t2", "$t3", "$t4", "$t5", "$t6", "$t7", "$t8", "memory");
     return a0;
 }
@@ -165,6 +192,10 @@ static long call3(long number, long a, long b, long c) {
 #else
 #error "syscalls.h has no section for this target"
 #endif
+
+static inline long call3(long number, long a, long b, long c) {
+    return call5(number, a, b, c, 0, 0);
+}
 
 __asm__(".text\n .globl _start\n .type _start, %function\n _start:\n" START);
 

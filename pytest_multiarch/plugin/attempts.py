@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from pytest_multiarch.core.budget import Budget
 from pytest_multiarch.core.execution import Execution
 from pytest_multiarch.core.member import Member, Outcome, VariantIdentity
 from pytest_multiarch.core.platform import Platform
@@ -101,7 +102,7 @@ class Attempts:
     def to_member(self, group: OpenGroup) -> Member:
         """Give the member as it stands."""
         execution, variant = self.results.get("execution"), self.results.get("variant")
-        rules = self.own.get("rules")
+        rules, budget = self.own.get("rules"), self.own.get("budget")
         return Member(
             group=group.name,
             platform=self.platform,
@@ -124,6 +125,7 @@ class Attempts:
             started_at_s=self.own.get("started_at_s", 0.0),
             duration_s=self.duration_s,
             inside_s=self.results.get("inside_s", 0.0),
+            budget=Budget.from_mapping(budget) if budget else None,
         )
 
 

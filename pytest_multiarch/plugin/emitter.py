@@ -10,12 +10,17 @@ from pytest_multiarch.plugin.options import find_service
 from pytest_multiarch.plugin.reports import (
     DIVERGED,
     IMAGE,
+    OVERBUDGET,
     UNCOMPARED,
+    UNDECIDED,
     VERDICT_ATTRIBUTE,
     make_locator,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_multiarch.core.budgets import JudgedBudget
     from pytest_multiarch.core.inspected import ImageVerdict
     from pytest_multiarch.core.parity import Verdict
     from pytest_multiarch.plugin.state import PluginState
@@ -100,6 +105,20 @@ class Emitter:
         if verdict.index or differs or (settings.strict and verdict.notes):
             text = render_image(verdict)
             self._report(verdict.name, IMAGE, text.partition("\n")[0], text)
+
+    def emit_budgets(self, judged: Iterable[JudgedBudget]) -> None:
+        """Report the budgets of a group that do not hold; in a strict run also undecided ones."""
+        from pytest_multiarch.reports.overhead import render_over_budget, render_undecided
+
+        given = tuple(judged)
+        exceeded = [each for each in given if each.is_exceeded]
+        still_open = [each for each in given if each.is_open]
+        if exceeded:
+            headline, text = render_over_budget(exceeded)
+            self._report(exceeded[0].member.group, OVERBUDGET, headline, text)
+        elif still_open and self._state.settings.strict:
+            headline, text = render_undecided(still_open)
+            self._report(still_open[0].member.group, UNDECIDED, headline, text)
 
     def _report(self, node_id: str, word: str, headline: str, text: str) -> None:
         """Send the three reports of a test, as if one of this id had run and failed.

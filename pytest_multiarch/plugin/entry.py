@@ -14,6 +14,7 @@ from pytest_multiarch.plugin.options import (
     add_options,
     keeps_record,
     list_reports,
+    needs_comparing,
     needs_record,
     tells_github,
 )
@@ -86,6 +87,12 @@ def _start_judging(state: PluginState, config: pytest.Config) -> None:
         manager.register(reports, "multiarch-reports")
     judge = Judge(state, config, recording)
     manager.register(judge, "multiarch-judge")
+    if needs_comparing(config):
+        from pytest_multiarch.plugin.comparing import start_comparing
+
+        members = judge.list_members if merging is None else merging.list_members
+        comparing = start_comparing(config, members, is_strict=state.settings.strict)
+        manager.register(comparing, "multiarch-comparing")
     if tells_github(config) and not config.option.collectonly:
         from pytest_multiarch.plugin.ci import GithubJob
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.plugin.groups import PlatformParam
     from pytest_multiarch.plugin.tracking import ParityChecker
     from pytest_multiarch.run.container import Container
+    from pytest_multiarch.run.overhead import OverheadMeter
     from pytest_multiarch.run.variant import Variant
 
 
@@ -113,6 +114,28 @@ def variants(multiarch_variants: Mapping[Platform, Variant]) -> Mapping[Platform
     What they run is compared with each other at the end of the test.
     """
     return multiarch_variants
+
+
+@pytest.fixture
+def multiarch_overhead(
+    request: pytest.FixtureRequest, multiarch_variants: Mapping[Platform, Variant]
+) -> Iterator[OverheadMeter]:
+    """Measures what a piece of work takes on all platforms: `overhead.measure("app", max=20)`.
+
+    One test has all its platforms; they take turns.
+    """
+    from pytest_multiarch.plugin import opening
+
+    yield from opening.open_meter(request, multiarch_variants)
+
+
+@pytest.fixture
+def overhead(multiarch_overhead: OverheadMeter) -> OverheadMeter:
+    """Measures what a piece of work takes on all platforms: `overhead.measure("app", max=20)`.
+
+    One test has all its platforms; they take turns.
+    """
+    return multiarch_overhead
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ a lone process and `pytest -n` are judged in this one place.
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from pytest_multiarch.plugin.reports import (
 from pytest_multiarch.plugin.state import RUN_INPUT
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from pytest_multiarch.core.inspected import ImageVerdict
     from pytest_multiarch.core.member import Member
@@ -55,6 +56,7 @@ class Judge:
         self._inspected: dict[str, Any] = {}
         self._images: tuple[ImageVerdict, ...] = ()
         self._is_summed_up = False
+        self._begun_s = time.perf_counter()
         if recording is not None:
             self.record_in(recording)
 
@@ -64,6 +66,11 @@ class Judge:
         recording.follow(
             verdicts=lambda: (*self._verdicts, *self._spread.values()), crashes=self._crashes
         )
+
+    def list_members(self) -> Iterator[Member]:
+        """Give the members of all groups that are judged so far."""
+        for verdict in (*self._verdicts, *self._spread.values()):
+            yield from verdict.members
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -185,7 +192,14 @@ class Judge:
                     self._record_attempt(group, attempts)
         verdict = compare_group(group.list_members())
         self._emitter.emit(verdict)
+        self._judge_budgets(verdict)
         self._verdicts.append(_forget_observations(verdict))
+
+    def _judge_budgets(self, verdict: Verdict) -> None:
+        if any(each.budget for each in verdict.members):
+            from pytest_multiarch.core.budgets import judge_budgets
+
+            self._emitter.emit_budgets(judge_budgets(verdict.members))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -263,18 +277,24 @@ class Judge:
         from pytest_multiarch.plugin.ci import open_log
         from pytest_multiarch.reports.account import list_present
         from pytest_multiarch.reports.images import list_images
+        from pytest_multiarch.reports.overhead import list_costs
         from pytest_multiarch.reports.summary import Layout, list_summary
 
         settings = self._state.settings
         width = self._config.get_terminal_writer().fullwidth
+        layout = Layout(width=width, verbosity=self._config.get_verbosity())
         sections = list_summary(
             (*self._verdicts, *self._spread.values()),
             selected=settings.selected,
             parity=settings.parity,
-            layout=Layout(width=width, verbosity=self._config.get_verbosity()),
+            layout=layout,
+            durations=self._config.getoption("--multiarch-durations"),
+            wall_s=time.perf_counter() - self._begun_s,
         )
+        costs = list_costs((*self._verdicts, *self._spread.values()), layout=layout)
         images = list_images(self._images, is_failing=settings.parity == "fail")
-        return *open_log(self._config).write([*sections, *list_present(images)]), *result
+        parts = [*sections, *costs, *list_present(images)]
+        return *open_log(self._config).write(parts), *result
 
 
 def _forget_observations(verdict: Verdict) -> Verdict:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest.mark.structures import ParameterSet
 
+from pytest_multiarch.core.budgets import parse_budgets
 from pytest_multiarch.core.call import Call, check_argv
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.core.image_rules import (
@@ -29,6 +30,7 @@ from pytest_multiarch.run.container import ContainerSettings, read_files
 from pytest_multiarch.run.variant import FileSource, check_env
 
 if TYPE_CHECKING:
+    from pytest_multiarch.core.budget import Budget
     from pytest_multiarch.core.normalize import TextFunction
     from pytest_multiarch.core.settings import ImageEntry, Settings
 
@@ -224,6 +226,27 @@ def parse_parity_mark(
     return make_rules(**kwargs, named=named)
 
 
+def parse_overhead_mark(
+    mark: pytest.Mark, declared: Sequence[Platform]
+) -> Mapping[Platform, Budget]:
+    """Read `@pytest.mark.overhead(max=, min=)` of a test with these platforms.
+
+    Raises:
+        UsageError: an argument is unknown or wrong, or names none of the platforms.
+    """
+    _check_keywords(mark, ("max", "min"))
+    if mark.args or not mark.kwargs:
+        raise UsageError(
+            f"@pytest.mark.overhead takes max=, min= or both, found {mark.args!r}",
+            cure="write for example @pytest.mark.overhead(max=20): at most 20 times the "
+            "baseline's time",
+        )
+    try:
+        return parse_budgets(mark.kwargs.get("max"), mark.kwargs.get("min"), declared)
+    except UsageError as error:
+        raise UsageError(f"@pytest.mark.overhead: {error.what}", cure=error.cure) from None
+
+
 def _listed(value: Any) -> list[Any]:
     if value is None:
         return []
@@ -362,6 +385,31 @@ class Declarations:
         if mark is None:
             return ContainerSettings()
         found: ContainerSettings = self.read(mark, node)
+        return found
+
+    def has_container(self, node: pytest.Item) -> bool:
+        """Whether a mark says how a test's container is started."""
+        return find_mark(node, "container") is not None
+
+    def find_budgets(self, node: pytest.Item) -> Mapping[Platform, Budget]:
+        """Give how much longer than the baseline each of a test's platforms may take.
+
+        Of one platform the mark of its `pytest.param` holds, else that of the test.
+
+        Raises:
+            UsageError: a mark is wrong.
+        """
+        closest = find_mark(node, "overhead")
+        platforms = self.find_platforms(node)
+        budgets = {} if closest is None else parse_overhead_mark(closest, platforms.platforms)
+        found = dict(budgets)
+        for platform, marks in platforms.marks.items():
+            for each in marks:
+                if each.name == "overhead":
+                    plain = each.mark if isinstance(each, pytest.MarkDecorator) else each
+                    own = parse_overhead_mark(plain, platforms.platforms)
+                    found.pop(platform, None)
+                    found |= {platform: own[platform]} if platform in own else {}
         return found
 
     def find_rules(self, node: pytest.Item) -> ParityRules:

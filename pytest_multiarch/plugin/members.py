@@ -31,6 +31,8 @@ def describe_member(membership: Membership, trace: Trace, state: PluginState) ->
         known.append(_ENCODE(_describe_group(membership.group, state)))
     own: dict[str, Any] = {"worker": state.worker, "started_at_s": trace.started_at_s}
     rules = trace.rules.to_mapping()
+    budget = _describe_budget(membership.platform, trace)
+    own |= {"budget": budget} if budget else {}
     return f"{known[0]}\n{_ENCODE(own | {'rules': rules} if rules else own)}"
 
 
@@ -63,7 +65,8 @@ def _describe_results(platform: Platform, trace: Trace) -> dict[str, Any]:
     document = _describe_variant(variant) if variant is not None else {}
     if platform in trace.inside_s:
         document["inside_s"] = trace.inside_s[platform]
-    return document
+    costs = [each.to_mapping() for each in trace.costs if each.platform == platform]
+    return document | ({"overhead": costs} if costs else {})
 
 
 def _describe_observations(platform: Platform, trace: Trace) -> list[dict[str, Any]]:
@@ -147,6 +150,7 @@ def make_members(
                 "reason": reason,
                 "line": (item.location[1] or 0) + 1,
                 "started_at_s": trace.started_at_s,
+                "budget": _describe_budget(platform, trace),
                 **_describe_results(platform, trace),
                 "observations": _describe_observations(platform, trace)
                 if platform in trace.observations
@@ -155,3 +159,8 @@ def make_members(
         )
         for platform in trace.platforms
     )
+
+
+def _describe_budget(platform: Platform, trace: Trace) -> dict[str, Any] | None:
+    budget = trace.budgets.get(platform)
+    return budget.to_mapping() if budget else None

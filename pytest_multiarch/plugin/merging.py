@@ -29,7 +29,7 @@ from pytest_multiarch.plugin.ci import open_log
 from pytest_multiarch.plugin.emitter import VerdictRepr
 from pytest_multiarch.plugin.options import find_service
 from pytest_multiarch.plugin.reports import VERDICT_ATTRIBUTE, make_locator
-from pytest_multiarch.plugin.tracking import DivergedError, UncomparedError
+from pytest_multiarch.plugin.tracking import JUDGED, DivergedError, UncomparedError, fail_budgets
 from pytest_multiarch.reports.account import name_result
 from pytest_multiarch.reports.diff import clean
 from pytest_multiarch.reports.divergence import render_divergence
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from pytest_multiarch.core.budgets import JudgedBudget
     from pytest_multiarch.core.inspected import ImageVerdict
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.merging import ForeignFailure
@@ -107,6 +108,7 @@ class _Shared:
 
     runs: Mapping[str, str]
     failed_twins: Mapping[str, tuple[Member, ...]]
+    budgets: Mapping[str, tuple[JudgedBudget, ...]]
     is_strict: bool
 
     @classmethod
@@ -115,7 +117,11 @@ class _Shared:
         twins: dict[str, tuple[Member, ...]] = {}
         for each in judgement.failed_twins:
             twins[each.group] = (*twins.get(each.group, ()), each)
-        return cls(name_runs(judgement.record.runs), twins, judgement.is_strict)
+        budgets: dict[str, tuple[JudgedBudget, ...]] = {}
+        for judged in judgement.broken_budgets:
+            name = judged.member.group
+            budgets[name] = (*budgets.get(name, ()), judged)
+        return cls(name_runs(judgement.record.runs), twins, budgets, judgement.is_strict)
 
     def is_uncompared(self, verdict: Verdict) -> bool:
         """Whether it fails a group that it was not compared with all its platforms."""
@@ -124,6 +130,8 @@ class _Shared:
     def explain_skip(self, subject: Verdict | IdleGroup) -> str:
         """Say why a group is neither good nor bad; empty if it is either."""
         if not isinstance(subject, Verdict) or is_failure(subject) or self.is_uncompared(subject):
+            return ""
+        if subject.group in self.budgets:
             return ""
         if subject.kind is VerdictKind.NOT_COMPARED:
             return explain_not_compared(subject)
@@ -180,6 +188,7 @@ class MergedGroup(_MergedTest):
         failed += self._shared.failed_twins.get(verdict.group, ())
         if failed:
             pytest.fail(render_failure(verdict, failed, self._shared.runs), pytrace=False)
+        fail_budgets(self._shared.budgets.get(verdict.group, ()), is_strict=self._shared.is_strict)
         if self._shared.is_uncompared(verdict):
             raise UncomparedError(explain_not_compared(verdict), pytrace=False)
 
@@ -228,6 +237,10 @@ class Merging:
         """Give what the records come to."""
         return self._judgement
 
+    def list_members(self) -> tuple[Member, ...]:
+        """Give all members of the records."""
+        return self._judgement.record.members
+
     def pytest_report_header(self) -> list[str]:
         """Say which records are judged."""
         return [f"record: {each}" for each in self._paths]
@@ -268,7 +281,7 @@ class Merging:
         """Give a verdict its own word."""
         report = yield
         error = call.excinfo.value if call.excinfo is not None else None
-        if isinstance(error, (DivergedError, UncomparedError)):
+        if isinstance(error, JUDGED):
             setattr(report, VERDICT_ATTRIBUTE, error.word)
         return report
 

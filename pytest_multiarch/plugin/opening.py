@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
 
+from pytest_multiarch.core.by_platform import ByPlatform
 from pytest_multiarch.core.errors import MultiarchError, PlatformUnavailableError
-from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.plugin.asking import resolve_image
+from pytest_multiarch.plugin.measuring import make_meter
 from pytest_multiarch.plugin.state import SPREAD, STATE, TRACE
 from pytest_multiarch.plugin.tracking import ParityChecker, TestRecorder, Trace, find_session
 from pytest_multiarch.run.audit import refuse_findings
 from pytest_multiarch.run.calls import name_values
-from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.settings import Settings
     from pytest_multiarch.plugin.groups import PlatformParam
     from pytest_multiarch.run.container import Container
+    from pytest_multiarch.run.overhead import OverheadMeter
+    from pytest_multiarch.run.variant import Variant
 
 T = TypeVar("T")
 
@@ -62,25 +66,21 @@ def open_variants(
             "ask for it as an argument of the test function, or of a fixture that is one",
         )
     platforms = request.node.stash[TRACE].platforms
-    return _VariantsByPlatform(
+    return ByPlatform(
         {platform: open_variant(request, platform, computed) for platform in platforms}
     )
 
 
-class _VariantsByPlatform(Mapping[Platform, Variant]):
-    """Takes a platform also as it is written: `variants["linux/arm64"]`."""
-
-    def __init__(self, variants: dict[Platform, Variant]) -> None:
-        self._variants = variants
-
-    def __getitem__(self, key: Platform | str) -> Variant:
-        return self._variants[Platform.parse(key) if isinstance(key, str) else key]
-
-    def __iter__(self) -> Iterator[Platform]:
-        return iter(self._variants)
-
-    def __len__(self) -> int:
-        return len(self._variants)
+def open_meter(
+    request: pytest.FixtureRequest, variants: Mapping[Platform, Variant]
+) -> Iterator[OverheadMeter]:
+    """Make what a test measures with, and remove its containers when resumed."""
+    trace = request.node.stash[TRACE]
+    session = find_session(request.config)
+    state = request.config.stash[STATE]
+    meter = _call(request, lambda: make_meter(request.node, state, session, variants, trace))
+    yield meter
+    _call(request, meter.close)
 
 
 def open_container(request: pytest.FixtureRequest, variant: Variant) -> Iterator[Container]:

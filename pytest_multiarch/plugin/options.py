@@ -19,6 +19,7 @@ MARKS = (
         "container(*command, env=, ports=, wait=, scope=, init=, entrypoint=, user=, workdir=, "
         "network=, files=, timeout=): how the `container` fixture starts its container"
     ),
+    "overhead(max=None, min=None): how much longer than the baseline a platform may take",
     (
         "parity(compare=, ignore=, normalize=, allow=, stateless=): what is compared across "
         "platforms, and what may differ"
@@ -123,6 +124,32 @@ def add_options(parser: pytest.Parser) -> None:
         "it in the environment",
     )
     group.addoption(
+        "--multiarch-control",
+        action="store_true",
+        help="let control runs, which tell the emulator's cost from the architecture's, reach all "
+        "that a command starts: takes containers without a seccomp profile, and Linux 6.7",
+    )
+    group.addoption(
+        "--multiarch-durations",
+        type=_read_count,
+        metavar="N",
+        help="list the N slowest tests under emulation, 0 for all (default: 3)",
+    )
+    group.addoption(
+        "--multiarch-compare",
+        metavar="RECORD",
+        help="print how the overhead changed since an earlier run; RECORD is a file, or a folder "
+        "of them",
+    )
+    group.addoption(
+        "--multiarch-compare-fail",
+        action="append",
+        default=[],
+        metavar="ratio:N%%|ratio:N",
+        help="with --multiarch-compare: fail where a ratio is greater than before by a part of "
+        "itself (ratio:20%%) or by a number (ratio:0.5) (repeatable)",
+    )
+    group.addoption(
         "--multiarch-merge",
         nargs="+",
         metavar="RECORD",
@@ -151,10 +178,31 @@ def add_options(parser: pytest.Parser) -> None:
     )
 
 
+def _read_count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of tests")
+    return int(text)
+
+
 def _read_file_name(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("the name of the file is empty")
     return text
+
+
+def needs_comparing(config: pytest.Config) -> bool:
+    """Whether the run is compared with an earlier one.
+
+    Raises:
+        pytest.UsageError: a limit is given, and nothing to compare with.
+    """
+    record = config.getoption("--multiarch-compare")
+    if config.getoption("--multiarch-compare-fail") and not record:
+        raise pytest.UsageError(
+            "pytest-multiarch: --multiarch-compare-fail: there is nothing to compare with\n"
+            "give the record of an earlier run: --multiarch-compare=FILE"
+        )
+    return bool(record) and not config.option.collectonly
 
 
 def needs_record(config: pytest.Config) -> bool:
@@ -218,6 +266,7 @@ def read_settings(config: pytest.Config) -> Settings:
             pull=config.getoption("--multiarch-pull"),
             blame=config.getoption("--multiarch-blame"),
             strict=config.getoption("--multiarch-strict"),
+            control=config.getoption("--multiarch-control"),
         )
     except UsageError as error:
         raise pytest.UsageError(f"pytest-multiarch: {error}") from None

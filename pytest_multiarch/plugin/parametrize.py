@@ -10,8 +10,13 @@ from _pytest.scope import Scope
 
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.plugin.groups import PlatformParam
-from pytest_multiarch.plugin.marks import Declarations, PlatformsMark, looks_like_ours
-from pytest_multiarch.plugin.state import IMAGE_PARAM, PARAM, SPREAD
+from pytest_multiarch.plugin.marks import (
+    Declarations,
+    PlatformsMark,
+    looks_like_ours,
+    parse_overhead_mark,
+)
+from pytest_multiarch.plugin.state import IMAGE_PARAM, METER, PARAM, SPREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,10 +139,11 @@ def _list_param_marks(metafunc: pytest.Metafunc) -> list[Any]:
 
 def _refuse_both_kinds(metafunc: pytest.Metafunc) -> None:
     if PARAM in metafunc.fixturenames:
+        name = "overhead" if METER in metafunc.fixturenames else "variants"
         raise UsageError(
-            "the test asks for `variants`, all platforms at once, and for a fixture that is one "
+            f"the test asks for `{name}`, all platforms at once, and for a fixture that is one "
             "platform's",
-            cure="use either `variants`, or `variant`, `container`, `platform`",
+            cure=f"use either `{name}`, or `variant`, `container`, `platform`",
         )
 
 
@@ -149,6 +155,7 @@ def _check_marks(
     closest = [node.get_closest_marker(name) for name in _CHECKED_MARKS]
     of_platforms = [mark for marks in declared.marks.values() for mark in marks]
     of_params = _list_param_marks(metafunc)
+    _check_budgets(metafunc, declarations, (*of_platforms, *of_params))
     for mark in (*closest, *of_platforms, *of_params):
         if mark is not None and mark.name in _CHECKED_MARKS:
             declarations.read(mark, node)
@@ -171,6 +178,26 @@ def _refuse_idle_check(metafunc: pytest.Metafunc) -> None:
                 f"@pytest.mark.{mark.name} on a test that opens no image: nothing would be checked",
                 cure="ask for `variant`, `container` or `variants`, or take the mark off",
             )
+
+
+def _check_budgets(
+    metafunc: pytest.Metafunc, declarations: Declarations, of_params: Iterable[Any]
+) -> None:
+    """Read the budgets of a test, and refuse those of one that takes no time in containers."""
+    node = metafunc.definition
+    own = [mark for mark in of_params if mark.name == "overhead"]
+    if node.get_closest_marker("overhead") is None and not own:
+        return
+    declared = declarations.find_platforms(node).platforms
+    for mark in own:
+        parse_overhead_mark(getattr(mark, "mark", mark), declared)
+    declarations.find_budgets(node)
+    if {"multiarch_variant", SPREAD}.isdisjoint(metafunc.fixturenames):
+        raise UsageError(
+            "@pytest.mark.overhead on a test that runs nothing of its own in a container, so that "
+            "there is no time to judge",
+            cure="ask for `variant`, `container` or `overhead`, or take the mark off",
+        )
 
 
 def find_param_scope(metafunc: pytest.Metafunc) -> Scope:

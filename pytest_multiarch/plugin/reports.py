@@ -19,9 +19,10 @@ SPREAD_START = '{"spread":'
 REASON_ATTRIBUTE = "multiarch_reason"
 """Why a test failed, where that holds values which must not be shown."""
 DIVERGED, UNCOMPARED, IMAGE = "DIVERGED", "UNCOMPARED", "IMAGE"
+OVERBUDGET, UNDECIDED = "OVERBUDGET", "UNDECIDED"
 _PHASES = ("setup", "call", "teardown")
 _REASON_LIMIT = 10_000
-LETTERS = {DIVERGED: "D", UNCOMPARED: "U", IMAGE: "I"}
+LETTERS = {DIVERGED: "D", UNCOMPARED: "U", IMAGE: "I", OVERBUDGET: "B", UNDECIDED: "U"}
 
 
 def is_crash(report: pytest.TestReport) -> bool:

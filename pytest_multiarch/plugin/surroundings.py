@@ -25,7 +25,7 @@ _COMMITS = ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT", "BUILD_SOURCEVERSION")
 def describe_surroundings(root: Path, environ: Mapping[str, str]) -> dict[str, Any]:
     """Give the fields of a run that are known before the first test."""
     return {
-        "machine": _describe_machine(),
+        "machine": describe_machine(),
         "job": _describe_job(environ),
         "versions": {
             "pytest-multiarch": metadata.version("pytest-multiarch"),
@@ -36,7 +36,8 @@ def describe_surroundings(root: Path, environ: Mapping[str, str]) -> dict[str, A
     }
 
 
-def _describe_machine() -> dict[str, str]:
+def describe_machine() -> dict[str, str]:
+    """Give what is known of the machine that this process runs on."""
     system = platform.uname()
     return {
         "host": system.node,

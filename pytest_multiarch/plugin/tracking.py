@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest.outcomes import Failed
 
+from pytest_multiarch.core.budgets import judge_budgets
+from pytest_multiarch.core.cost_table import describe_ratio
 from pytest_multiarch.core.errors import MultiarchError, UsageError
 from pytest_multiarch.core.normalize import hide_values
 from pytest_multiarch.core.observation import make_check, make_observation
@@ -26,8 +28,10 @@ from pytest_multiarch.plugin.options import find_service
 from pytest_multiarch.plugin.reports import (
     ATTRIBUTE,
     DIVERGED,
+    OVERBUDGET,
     REASON_ATTRIBUTE,
     UNCOMPARED,
+    UNDECIDED,
     VERDICT_ATTRIBUTE,
     is_end_of_setup,
     make_locator,
@@ -40,10 +44,13 @@ from pytest_multiarch.run.calls import name_values
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterable, Mapping
     from types import TracebackType
 
+    from pytest_multiarch.core.budget import Budget
+    from pytest_multiarch.core.budgets import JudgedBudget
     from pytest_multiarch.core.call import Call
+    from pytest_multiarch.core.cost import PlatformCost
     from pytest_multiarch.core.observation import Observation
     from pytest_multiarch.core.rules import ParityRules
     from pytest_multiarch.run.calls import CallSeen
@@ -71,7 +78,8 @@ class Trace:
 
     `platforms` are the one platform of a parametrized test, or all of a test with `variants`.
     `calls` and `secrets` (to what they are shown as) are kept in this process only, never
-    reported: they are the values of environment variables that a test passes.
+    reported: they are the values of environment variables that a test passes. `budgets` are what
+    the test's mark declares, `costs` what it measured.
     """
 
     platforms: tuple[Platform, ...]
@@ -84,6 +92,8 @@ class Trace:
     calls: list[Call] = field(default_factory=list)
     inside_s: dict[Platform, float] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    budgets: Mapping[Platform, Budget] = field(default_factory=dict)
+    costs: tuple[PlatformCost, ...] = ()
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, platform: Platform, observation: Observation) -> None:
@@ -96,7 +106,12 @@ class Trace:
         with self._lock:
             self.calls.append(call)
             self.secrets.update(name_values(call.env))
-            self.inside_s[platform] = self.inside_s.get(platform, 0.0) + (inside_s or 0.0)
+        self.note_time(platform, inside_s or 0.0)
+
+    def note_time(self, platform: Platform, inside_s: float) -> None:
+        """Take down the time that something took in the platform's containers."""
+        with self._lock:
+            self.inside_s[platform] = self.inside_s.get(platform, 0.0) + inside_s
 
 
 class TestRecorder:
@@ -192,6 +207,24 @@ class UncomparedError(Failed):
     word = UNCOMPARED
 
 
+class OverBudgetError(Failed):
+    """A platform took longer, or less, than its budget says."""
+
+    __module__ = "builtins"
+    word = OVERBUDGET
+
+
+class UndecidedError(Failed):
+    """Whether a budget holds could not be told, and `--multiarch-strict` is on."""
+
+    __module__ = "builtins"
+    word = UNDECIDED
+
+
+JUDGED = (DivergedError, UncomparedError, OverBudgetError, UndecidedError)
+"""Verdicts on a test that came to its end."""
+
+
 class Tracker:
     """Starts a trace for each of our tests, and puts it on the test's reports.
 
@@ -213,6 +246,7 @@ class Tracker:
                 rules=self._state.declared.find_rules(item),
                 is_observed=self._state.settings.parity != "off",
                 started_at_s=time.time(),
+                budgets=self._state.declared.find_budgets(item),
             )
         yield
         if platforms:
@@ -247,12 +281,14 @@ class Tracker:
 
     def _judge_spread(self, item: pytest.Function) -> None:
         settings = self._state.settings
-        verdict = compare_group(make_members(item, item.stash[TRACE], self._state, "passed"))
+        members = make_members(item, item.stash[TRACE], self._state, "passed")
+        verdict = compare_group(members)
         if verdict.kind is VerdictKind.DIVERGED and settings.parity == "fail":
             from pytest_multiarch.reports.divergence import render_divergence
 
             _, text = render_divergence(verdict, locate=make_locator(item.config))
             raise DivergedError(text, pytrace=False)
+        fail_budgets(judge_budgets(members), is_strict=settings.strict)
         if verdict.is_vacuous and settings.strict:
             from pytest_multiarch.reports.wording import describe_not_compared
 
@@ -274,7 +310,7 @@ class Tracker:
         text = self._describe(item, trace, report, error)
         if text:
             setattr(report, ATTRIBUTE, text)
-        if isinstance(error, (DivergedError, UncomparedError)) and report.failed:
+        if isinstance(error, JUDGED) and report.failed:
             setattr(report, VERDICT_ATTRIBUTE, error.word)
         if report.failed and report.when in ("setup", "call"):
             _attach_logs(report, trace, find_service(item.config))
@@ -302,11 +338,31 @@ class Tracker:
         if membership is not None and report.when == "teardown":
             return describe_results(membership.platform, trace, self._state)
         if membership is None and (report.when == "call" or is_end_of_setup(report)):
-            is_complete = isinstance(error, (DivergedError, UncomparedError))
+            is_complete = isinstance(error, JUDGED)
             outcome = "passed" if is_complete else name_outcome(report)
             reason = "" if outcome == "passed" else read_reason(report)
             return describe_spread(item, trace, self._state, outcome, reason)
         return ""
+
+
+def fail_budgets(judged: Iterable[JudgedBudget], *, is_strict: bool) -> None:
+    """Fail a test whose budgets do not hold.
+
+    Raises:
+        OverBudgetError: one is exceeded.
+        UndecidedError: one could not be decided, and the run is strict.
+    """
+    given = tuple(judged)
+    exceeded = [each for each in given if each.is_exceeded]
+    still_open = [each for each in given if each.is_open]
+    if exceeded:
+        from pytest_multiarch.reports.overhead import render_over_budget
+
+        raise OverBudgetError(render_over_budget(exceeded)[1], pytrace=False)
+    if still_open and is_strict:
+        from pytest_multiarch.reports.overhead import render_undecided
+
+        raise UndecidedError(render_undecided(still_open)[1], pytrace=False)
 
 
 def _mask_reason(report: pytest.TestReport, secrets: Mapping[str, str]) -> None:
@@ -335,8 +391,14 @@ def _list_properties(trace: Trace) -> list[tuple[str, object]]:
             ("multiarch_platform", str(variant.platform)),
             ("multiarch_execution", str(variant.execution)),
             ("multiarch_digest", variant.digest),
+            *_list_ratios(trace, variant.platform),
         )
     ]
+
+
+def _list_ratios(trace: Trace, platform: Platform) -> list[tuple[str, object]]:
+    measured = (each for each in trace.costs if each.platform == platform and each.ratio)
+    return [("multiarch_ratio", describe_ratio(each)) for each in measured]
 
 
 def _attach_logs(report: pytest.TestReport, trace: Trace, service: str) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch import native
 from pytest_multiarch.engine.docker_api import open_engine
+from pytest_multiarch.engine.emulator import find_emulator
 from pytest_multiarch.engine.endpoint import Endpoint, find_endpoint
+from pytest_multiarch.engine.machine_lock import hold_measure_lock
 from pytest_multiarch.engine.probe import build_probe_archive, name_probe_image
 from pytest_multiarch.engine.pull_lock import hold_pull_lock
 from pytest_multiarch.engine.sessions import SessionLabels
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
 
+    from pytest_multiarch.core.call import FileToCopy
     from pytest_multiarch.core.filetree import Layer
     from pytest_multiarch.core.manifest import StoredLayer
     from pytest_multiarch.core.platform import Platform
@@ -46,10 +49,12 @@ class DockerTools:
         session_id: str,
         *,
         show_progress: ShowProgress = show_nothing,
+        emulator: str = "",
     ) -> None:
         self._environ = environ
         self._session_id = session_id
         self.show_progress = show_progress
+        self._emulator = emulator
 
     @property
     def endpoint(self) -> Endpoint:
@@ -99,6 +104,18 @@ class DockerTools:
 
         return LayerCache(find_cache_folder(self._environ))
 
+    def lock_machine(self) -> AbstractContextManager[None]:
+        """Have one measurement at a time on this machine."""
+        return hold_measure_lock(self.show_progress)
+
+    def read_program(self, name: str, platform: Platform) -> bytes | None:
+        """Give a small static program of ours for a platform."""
+        return native.read_program(name, platform.slug)
+
+    def find_emulator(self, platform: Platform) -> FileToCopy:
+        """Give the static QEMU of this machine for a control run."""
+        return find_emulator(platform, configured=self._emulator)
+
     def open_testcontainer(
         self,
         node: Node,
@@ -131,9 +148,15 @@ def open_session(state: PluginState) -> Session:
     """Make the session of this process; nothing is connected to until it is used."""
     session_id = f"{state.run_id}-{state.worker}" if state.worker else state.run_id
     node = Node(
-        DockerTools(dict(os.environ), session_id, show_progress=state.show_progress),
+        DockerTools(
+            dict(os.environ),
+            session_id,
+            show_progress=state.show_progress,
+            emulator=state.settings.control.value.emulator,
+        ),
         session_id=session_id,
         labels=SessionLabels.for_this_process(session_id).to_labels(),
         pull=PullPolicy(state.settings.pull),
+        is_shared=bool(state.worker),
     )
     return Session(node, platforms=state.selected)

@@ -16,12 +16,14 @@ from pytest_multiarch.reports.wording import (
     describe_failure,
     describe_foreign_failure,
     explain_not_compared,
+    name_member,
     name_platforms,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pytest_multiarch.core.budgets import JudgedBudget
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.merging import Judgement
     from pytest_multiarch.core.platform import Platform
@@ -42,6 +44,8 @@ def name_result(judgement: Judgement) -> str:
         return "diverged"
     if judgement.failed or judgement.foreign_failures or judgement.wrong_images:
         return "failed"
+    if judgement.broken_budgets:
+        return "over budget"
     if judgement.uncompared:
         return "not compared"
     return "parity" if judgement.is_complete else "incomplete"
@@ -58,6 +62,7 @@ def describe_result(judgement: Judgement) -> str:
         (len(judgement.diverged), "group", "diverged"),
         (failed, "test", "failed"),
         (wrong, "image", f"{'is' if wrong == 1 else 'are'} not in order"),
+        (len(judgement.broken_budgets), "budget", "did not hold"),
         (len(judgement.uncompared), "group", "could not be compared"),
         (len(judgement.incomplete), "group", f"without all {whose} platforms"),
         (len(judgement.idle), "test", "ran on no platform"),
@@ -94,6 +99,18 @@ def _name_others(members: list[Member]) -> str:
     """A test with all its variants fails once, for all its platforms."""
     others = [each.platform for each in members[1:]]
     return f", and so on {name_platforms(others)}" if others else ""
+
+
+def list_broken_budgets(judgement: Judgement) -> Section:
+    """List the budgets that are failures."""
+    return Section("over budget", tuple(map(describe_budget, judgement.broken_budgets)))
+
+
+def describe_budget(judged: JudgedBudget, *, with_group: bool = True) -> str:
+    """Say in one line what became of a budget."""
+    where = f"{clean(judged.member.group)}: " if with_group else ""
+    label = f"{cut(clean(judged.label), 120)} on " if judged.label else ""
+    return f"{where}{label}{clean(name_member(judged.member))}: {judged.verdict.reason}"
 
 
 def list_not_compared(judgement: Judgement) -> Section:

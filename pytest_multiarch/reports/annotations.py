@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.reports.account import describe_result
+from pytest_multiarch.reports.account import describe_budget, describe_result
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.divergence import make_headline
 from pytest_multiarch.reports.job_log import escape_message, escape_property
@@ -47,7 +47,8 @@ class Finding:
 
 
 def list_findings(judgement: Judgement) -> Iterator[Finding]:
-    """List what fails: divergences first, then tests that failed, then what was not compared.
+    """List what fails: divergences first, then tests that failed, then budgets, then what was not
+    compared.
 
     A test that failed on several platforms at once, or in several runs, is one finding. Tests that
     do not run on platforms are among those that failed.
@@ -65,6 +66,11 @@ def list_findings(judgement: Judgement) -> Iterator[Finding]:
         if node_id not in failed:
             text = describe_foreign_failure(failure)
             yield _find("FAILED", node_id, text, at=(node_id, failure.line), run=failure.run)
+    for judged in judgement.broken_budgets:
+        text = describe_budget(judged, with_group=False)
+        kind = "OVERBUDGET" if judged.is_exceeded else "UNDECIDED"
+        name = f"{judged.member.group} {judged.label} {judged.platform}"
+        yield _find_member(judged.member, runs, kind, name, text)
     for verdict in judgement.uncompared:
         text = explain_not_compared(verdict)
         yield _find_member(verdict.members[0], runs, "UNCOMPARED", verdict.group, text)
@@ -129,7 +135,7 @@ def render_code_quality(judgement: Judgement) -> str:
                 "description": f"{each.kind} {each.name}: {each.text}",
                 "check_name": f"pytest-multiarch {each.kind.lower()}",
                 "fingerprint": each.fingerprint,
-                "severity": "minor" if each.kind == "UNCOMPARED" else "major",
+                "severity": "minor" if each.kind in ("UNCOMPARED", "UNDECIDED") else "major",
                 "location": {"path": each.path, "lines": {"begin": each.line}},
             }
             for each in list_findings(judgement)

@@ -29,6 +29,12 @@ def word_headline(judgement: Judgement) -> str:
     failed = [each for each in verdicts if any(m.has_failed for m in each.members)]
     if failed or judgement.failed:
         return _word_failed(failed, judgement)
+    if judgement.broken_budgets:
+        found = {each.platform for each in judgement.broken_budgets}
+        groups = {each.member.group for each in judgement.broken_budgets}
+        verb = "misses its" if len(groups) == 1 else "miss their"
+        where = _name_platforms(_order(found, verdicts))
+        return f"{_name_share(len(groups), len(verdicts))} {verb} time budget on {where}"
     foreign = len(judgement.foreign_failures)
     if foreign:
         return f"{foreign:,} test{'s' if foreign != 1 else ''} beside those on platforms failed"

@@ -15,16 +15,19 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Literal
 from xml.etree import ElementTree as ET
 
+from pytest_multiarch.core.cost_table import describe_ratio
 from pytest_multiarch.core.member import Outcome
 from pytest_multiarch.core.parity import VerdictKind
 from pytest_multiarch.reports.divergence import render_divergence
 from pytest_multiarch.reports.images import render_image
+from pytest_multiarch.reports.overhead import render_over_budget, render_undecided
 from pytest_multiarch.reports.speed import list_pairs
 from pytest_multiarch.reports.wording import describe_not_compared, explain_not_compared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from pytest_multiarch.core.budgets import JudgedBudget
     from pytest_multiarch.core.inspected import ImageVerdict
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.merging import ForeignFailure, Judgement
@@ -121,12 +124,22 @@ def _judge(verdict: Verdict, judgement: Judgement) -> _Mark | None:
     if verdict.kind is VerdictKind.DIVERGED:
         headline, text = render_divergence(verdict)
         return _fail(f"DivergedError: {text}" if is_spread else headline, text)
+    broken = [each for each in judgement.broken_budgets if each.member.group == verdict.group]
+    if broken:
+        return _describe_budgets(broken, is_spread=is_spread)
     if judgement.is_strict and verdict.is_vacuous:
         if is_spread:
             return _fail(f"UncomparedError: {describe_not_compared(verdict)}")
         why = explain_not_compared(verdict)
         return _fail(why, f"{why}\nno record has another platform of it")
     return None
+
+
+def _describe_budgets(broken: list[JudgedBudget], *, is_spread: bool) -> _Mark:
+    exceeded = [each for each in broken if each.is_exceeded]
+    headline, text = render_over_budget(exceeded) if exceeded else render_undecided(broken)
+    name = "OverBudgetError" if exceeded else "UndecidedError"
+    return _fail(f"{name}: {text}" if is_spread else headline, text)
 
 
 def _fail(message: str, text: str = "") -> _Mark:
@@ -205,6 +218,9 @@ def _list_properties(member: Member, ratios: Mapping[Platform, float]) -> Iterat
         yield "multiarch_digest", member.variant.digest
         if member.platform in ratios:
             yield "multiarch_ratio", f"{ratios[member.platform]:.2f}"
+        for cost in member.overhead:
+            if cost.ratio is not None:
+                yield "multiarch_ratio", describe_ratio(cost)
 
 
 def _render_case(case: _Case) -> ET.Element:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.reports.account import (
     Section,
     describe_result,
+    list_broken_budgets,
     list_emulation,
     list_failed,
     list_gaps,
@@ -23,6 +24,7 @@ from pytest_multiarch.reports.account import (
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.divergence import render_divergence
 from pytest_multiarch.reports.images import list_images
+from pytest_multiarch.reports.overhead import list_overhead
 from pytest_multiarch.reports.speed import APART, describe_ratios, list_pairs
 from pytest_multiarch.reports.wording import count_verdicts
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.parity import Verdict
 
 _MOST_LISTED = 100
+_MOST_LINES = 1000
 _LINE_LIMIT = 1000
 _DIFFS_LIMIT = 500_000
 """GitHub takes a summary of 1 MiB."""
@@ -51,9 +54,11 @@ def _render(judgement: Judgement) -> Iterator[str]:
         yield from ("", f"{count_verdicts(judgement.verdicts)}.")
     yield from _render_table(judgement)
     yield from _render_diverged(judgement.diverged)
+    yield from _render_overhead(judgement)
     sections = (
         list_failed(judgement),
         *list_images(judgement.images),
+        list_broken_budgets(judgement),
         list_not_compared(judgement),
         *list_gaps(judgement),
         *list_emulation(judgement),
@@ -75,6 +80,14 @@ def _render_table(judgement: Judgement) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
     if any(each.is_apart for each in pairs):
         yield from ("", f"\\{APART}")
+
+
+def _render_overhead(judgement: Judgement) -> Iterator[str]:
+    """Give what was measured as the terminal shows it."""
+    for section in list_overhead(judgement.record.members, judgement.budgets):
+        if section.lines:
+            yield from ("", f"### {section.title[:1].upper()}{section.title[1:]}", "")
+            yield from write_block("\n".join(section.lines[:_MOST_LINES]), "text")
 
 
 def _write_cell(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.reports.account import (
     Section,
     describe_result,
+    list_broken_budgets,
     list_emulation,
     list_failed,
     list_gaps,
@@ -18,6 +19,7 @@ from pytest_multiarch.reports.diff import clean
 from pytest_multiarch.reports.divergence import render_divergence
 from pytest_multiarch.reports.images import list_images, render_image
 from pytest_multiarch.reports.job_log import JobLog
+from pytest_multiarch.reports.overhead import list_overhead
 from pytest_multiarch.reports.summary import list_summary
 
 if TYPE_CHECKING:
@@ -43,7 +45,11 @@ def render_merged(judgement: Judgement, log: JobLog = _TERMINAL) -> Iterator[str
     for image in judgement.wrong_images:
         yield from ("", f" IMAGE {clean(image.reference)} ".center(_WIDTH, "_"))
         yield from render_image(image).splitlines()
-    sections = (list_failed(judgement), *_list_surroundings(judgement))
+    sections = (
+        list_failed(judgement),
+        list_broken_budgets(judgement),
+        *_list_surroundings(judgement),
+    )
     lines = list(log.write(_shorten(sections)))
     yield from ("", *lines) if lines else ()
     yield from ("", f"{name_result(judgement)}: {describe_result(judgement)}")
@@ -60,6 +66,7 @@ def _list_surroundings(judgement: Judgement) -> tuple[Section, ...]:
     return (
         *list_images(judgement.images),
         *list_gaps(judgement),
+        *list_overhead(judgement.record.members, judgement.budgets),
         *list_emulation(judgement),
         list_runs(judgement),
     )

@@ -75,16 +75,47 @@ def describe_ratios(pairs: Iterable[Pair]) -> dict[Platform, str]:
     }
 
 
-def find_slowest(pairs: Iterable[Pair]) -> tuple[Pair, ...]:
+def describe_times(members: Iterable[Member], wall_s: float) -> Iterator[str]:
+    """Say how long each platform's containers were at work, and what of it was emulation.
+
+    `wall_s` is what the session took, 0 if that is not known: then shares are of nothing.
+    """
+    times: dict[Platform, float] = defaultdict(float)
+    emulated_s = 0.0
+    workers = set()
+    for each in members:
+        times[each.platform] += each.inside_s
+        emulated_s += each.inside_s if each.is_emulated else 0.0
+        workers.add(each.worker)
+    if not emulated_s:
+        return
+    shown = ", ".join(f"{platform} {_show(time)}" for platform, time in times.items() if time)
+    text = f"time in containers: {shown}"
+    if wall_s:
+        of = f"the {_show(wall_s)} of this run"
+        if len(workers) > 1:
+            of = f"{len(workers)} workers in {of}"
+        share = emulated_s / wall_s / len(workers)
+        text += f"; under emulation {_show(emulated_s)}, {share:.0%} of {of}"
+    yield text
+
+
+def _show(seconds: float) -> str:
+    return f"{seconds:,.1f} s"
+
+
+def find_slowest(pairs: Iterable[Pair], *, most: int | None = None) -> tuple[Pair, ...]:
     """Find the tests that emulation slows down most, of those that take long at all.
 
-    Of a group only its slowest platform.
+    Of a group only its slowest platform. `most` are wanted, 0 for all, whatever they take; None
+    for a few that take long.
     """
-    slow = (each for each in pairs if each.is_of_emulation and each.other.inside_s >= _SLOW_S)
+    least_s = _SLOW_S if most is None else 0.0
+    slow = (each for each in pairs if each.is_of_emulation and each.other.inside_s >= least_s)
     by_group: dict[str, Pair] = {}
     for each in sorted((each for each in slow if each.ratio > 1), key=lambda each: -each.ratio):
         by_group.setdefault(each.other.group, each)
-    return tuple(by_group.values())[:_MOST_SLOW]
+    return tuple(by_group.values())[: _MOST_SLOW if most is None else most or None]
 
 
 def name_ratio(ratio: float) -> str:

@@ -17,6 +17,7 @@ from pytest_multiarch.reports.speed import (
     APART,
     Pair,
     describe_ratios,
+    describe_times,
     find_slowest,
     list_pairs,
     name_ratio,
@@ -97,13 +98,16 @@ def list_summary(
     selected: Iterable[Platform],
     parity: str = "fail",
     layout: Layout = UNBOUNDED,
+    durations: int | None = None,
+    wall_s: float = 0.0,
 ) -> Iterator[Section]:
     """Give the parts of the summary: verdicts first, then platforms; a part without a title is not
     to be indented.
 
     `selected` are the platforms that the command line selects, empty for all. `parity` is what a
     difference does: under `report` differences are listed here, since they are no failures; under
-    `off` nothing was compared.
+    `off` nothing was compared. `durations` is how many of the slowest tests are listed, 0 for all
+    and None for the usual number; `wall_s` is what the session took, 0 if that is not known.
     """
     judged = verdicts
     if parity == "off" and verdicts:
@@ -125,8 +129,11 @@ def list_summary(
     timed = () if parity == "off" else verdicts
     pairs = tuple(each for each in list_pairs(timed) if each.is_of_platforms)
     yield from _tabulate_platforms(verdicts, tuple(selected), pairs, layout)
-    if not layout.is_brief:
-        yield from _list_slowest(pairs, layout)
+    if not layout.is_brief or durations is not None:
+        members = [member for each in verdicts for member in each.members]
+        times = describe_times(members, wall_s)
+        yield Section("", tuple(line for text in times for line in layout.fit("", text)))
+        yield from _list_slowest(find_slowest(pairs, most=durations), layout)
 
 
 def _count_verdicts(verdicts: tuple[Verdict, ...], layout: Layout) -> Iterator[str]:
@@ -272,9 +279,8 @@ def _name_ways(executions: Iterable[str], ends: Counter[str]) -> str:
     return ", ".join(executions) or ("nothing ran" if idle == ends.total() else "no image was run")
 
 
-def _list_slowest(pairs: tuple[Pair, ...], layout: Layout) -> Iterator[Section]:
+def _list_slowest(slowest: tuple[Pair, ...], layout: Layout) -> Iterator[Section]:
     """Name the tests that emulation slows down most, with their times."""
-    slowest = find_slowest(pairs)
     if not slowest:
         return
     times = [f"{each.other.inside_s:,.1f} s, {name_ratio(each.ratio)}" for each in slowest]

@@ -299,11 +299,11 @@ def execute(
     default_s = stretch_deadline(RUN_TIMEOUT_S, call.timeout_s, is_emulated=execution.is_emulated)
     limit_s = min(default_s, limit_s) if call.timeout_s is None else default_s
     try:
-        _check_exec(node, container_id, variant, call, files=files)
+        check_exec(node, container_id, variant, call, files=files)
         starting = time.perf_counter()
         exec_id, attachment = node.engine.start_exec(container_id, _specify_exec(call))
     except ContainerError as error:
-        raise _explain_refused(node, container_id, variant, error) from None
+        raise explain_refused(node, container_id, variant, error) from None
     started = time.perf_counter()
     try:
         out, err, _ = _collect(attachment, call.stdin, time.monotonic() + limit_s)
@@ -317,7 +317,7 @@ def execute(
     except (ContainerError, EngineError) as error:
         if isinstance(error, EngineGoneError):
             raise
-        raise _explain_refused(node, container_id, variant, error) from None
+        raise explain_refused(node, container_id, variant, error) from None
     ended = time.perf_counter()
     result = RunResult(
         exit_code=exit_code,
@@ -343,19 +343,24 @@ def _specify_exec(call: Call) -> ExecSpec:
     )
 
 
-def _check_exec(
+def check_exec(
     node: Node, container_id: str, variant: ResolvedVariant, call: Call, *, files: str
 ) -> None:
+    """Check the programs of a command that is about to be executed in a running container.
+
+    Raises:
+        WrongArchitectureError: one is for another architecture.
+    """
     lookup = Lookup.in_variant(
         variant, call.argv, path=call.env.get("PATH", ""), workdir=call.workdir
     )
     node.check_program(container_id, replace(lookup, files=files, is_fresh=False), variant)
 
 
-def _explain_refused(
+def explain_refused(
     node: Node, container_id: str, variant: ResolvedVariant, error: MultiarchError
 ) -> MultiarchError:
-    """An engine that refuses an exec says `not running`; the container's last words say why."""
+    """Say why an exec was refused: of a container that has ended, its last words tell more."""
     try:
         state = node.engine.inspect_container(container_id)
     except ContainerError:

@@ -40,6 +40,7 @@ from pytest_multiarch.run.waiting import wait_ready
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from pytest_multiarch.core.execution import Execution
@@ -75,6 +76,11 @@ class Container:
     def id(self) -> str:
         """The engine's id of the container."""
         return self._started.id
+
+    @property
+    def started(self) -> StartedContainer:
+        """What it stands on, for other use cases of this package."""
+        return self._started
 
     @property
     def platform(self) -> Platform:
@@ -220,6 +226,10 @@ class Container:
     def ip(self) -> str:
         """The container's address on its network; reachable from here on Linux only."""
         return self._started.state.ip_address
+
+    def lock_machine(self) -> AbstractContextManager[None]:
+        """Have one measurement at a time on this machine."""
+        return self._started.node.tools.lock_machine()
 
     def inspect(self) -> ContainerState:
         """Look at the container now."""

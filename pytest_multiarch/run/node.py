@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_multiarch.core.errors import EngineError, ImageNotFoundError, MultiarchError
+from pytest_multiarch.core.errors import EngineError, ImageNotFoundError, MultiarchError, UsageError
 from pytest_multiarch.core.execution import NO_PROBE, Execution, ExecutionKind, explain_unavailable
 from pytest_multiarch.run.audit import Auditor
 from pytest_multiarch.run.detect import ProbeImage, detect_by_probe, detect_native
@@ -19,6 +19,7 @@ from pytest_multiarch.run.resolve import PullPolicy, Resolver
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from pytest_multiarch.core.call import FileToCopy
     from pytest_multiarch.core.filetree import Layer
     from pytest_multiarch.core.manifest import StoredLayer
     from pytest_multiarch.core.platform import Platform
@@ -62,6 +63,19 @@ class NodeTools(Protocol):
     def lock_pull(self, engine_id: str, pin: str) -> AbstractContextManager[None]:
         """Have one process of this machine pull an image at a time."""
 
+    def lock_machine(self) -> AbstractContextManager[None]:
+        """Have one measurement at a time on this machine."""
+
+    def read_program(self, name: str, platform: Platform) -> bytes | None:
+        """Give a small static program of ours for a platform, None if there is none for it."""
+
+    def find_emulator(self, platform: Platform) -> FileToCopy:
+        """Give the static QEMU of this machine that runs on a platform and emulates the same.
+
+        Raises:
+            UsageError: there is none; with where it was looked for, and how to get one.
+        """
+
     def show_progress(self, task: str) -> AbstractContextManager[TellBytes]:
         """Show the user that something takes long, and how far it is."""
 
@@ -90,12 +104,20 @@ class Node:
     """An engine in use by one process of one session; safe to use from several threads."""
 
     def __init__(
-        self, tools: NodeTools, *, session_id: str, labels: Mapping[str, str], pull: PullPolicy
+        self,
+        tools: NodeTools,
+        *,
+        session_id: str,
+        labels: Mapping[str, str],
+        pull: PullPolicy,
+        is_shared: bool = False,
     ) -> None:
+        """`is_shared`: other processes of the session use the node's images too."""
         self.tools = tools
         self.labels = dict(labels)
         self._session_id = session_id
         self._pull = pull
+        self._is_shared = is_shared
         self._lock = threading.RLock()
         # Probing takes a while, in which other threads go on using the engine.
         self._probing = threading.RLock()
@@ -138,6 +160,21 @@ class Node:
                     show_progress=self.tools.show_progress,
                 )
         return self._resolver.resolve(reference, platform)
+
+    def fetch_again(self, variant: ResolvedVariant) -> dict[str, float]:
+        """Remove a variant that this process has pulled and pull it, timed; give the parts.
+
+        Raises:
+            UsageError: it was there before, or other processes of the session may be using it.
+            EngineError: the node does not let it go.
+        """
+        assert self._resolver is not None
+        if self._is_shared:
+            raise UsageError(
+                "other processes of this session may be using the image",
+                cure="measure cold starts without -n",
+            )
+        return self._resolver.fetch_again(variant)
 
     def detect_execution(self, platform: Platform, *, soon: Iterable[Platform] = ()) -> Execution:
         """Say how this node executes a platform; found once.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.errors import EngineGoneError, MultiarchError
 from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.run.bench import Bench
 from pytest_multiarch.run.calls import Recorder, digest_files
 from pytest_multiarch.run.container import Container
 from pytest_multiarch.run.explain import explain_ended
@@ -32,6 +34,11 @@ class Session:
         self._platforms = tuple(platforms)
         self._lock = threading.RLock()
         self._shared: dict[_Key, StartedContainer | MultiarchError] = {}
+
+    @cached_property
+    def bench(self) -> Bench:
+        """What makes measurements."""
+        return Bench(self)
 
     def find_node(self, platform: Platform) -> Node:  # noqa: ARG002 - all have one node so far
         """Give the node that runs a platform."""

@@ -56,6 +56,14 @@ class RealEngine:
         self._opened.callback(container.remove)
         return container
 
+    def callback(self, function: Callable[[], object]) -> None:
+        """Have something done at the end of the test."""
+        self._opened.callback(function)
+
+    def run_docker(self, *argv: str) -> str:
+        """Run a docker command on the engine and give its stdout."""
+        return self._engines.run_docker(self.name, *argv)
+
     def list_left(self) -> list[str]:
         """Give the containers that the session has left."""
         found = self._engines.run_docker(

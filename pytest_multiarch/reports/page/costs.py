@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_multiarch.core.cost_table import describe_control
 from pytest_multiarch.core.merging import name_runs
 from pytest_multiarch.reports.page.chart import Chart, Ratio, draw_ratios
 from pytest_multiarch.reports.page.gaps import TestLink
@@ -15,10 +16,12 @@ from pytest_multiarch.reports.speed import Pair, list_pairs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.merging import Judgement
 
 _MOST_SLOW = 10
 _MOST_UNLIKE = 50
+_MEASURED = "Measured in turns with the baseline: the ratio with its 95 % interval."
 _SAMPLES = (
     "Time inside the containers, divided by the baseline's in the same tests. Every test ran once "
     "on each platform: a single sample has no interval, and differs from run to run."
@@ -49,7 +52,9 @@ def view_costs(judgement: Judgement) -> Costs:
     slowest = sorted(
         (each for each in pairs if each.other.is_emulated), key=lambda each: -each.other.inside_s
     )[:_MOST_SLOW]
+    measured = _list_measured(judgement.record.members)
     drawn = (
+        ("Measured", (), measured, (_MEASURED,)),
         ("Platforms", pairs, _sum_pairs(pairs), (_SAMPLES,)),
         ("Slowest tests under emulation", slowest, _list_ratios(slowest), ()),
         (
@@ -67,6 +72,24 @@ def view_costs(judgement: Judgement) -> Costs:
     unlike = dict.fromkeys(each.native.group for each in judgement.twins if not each.is_alike)
     links = (TestLink(show(group), make_anchor(group)) for group in unlike)
     return Costs(tuple(charts), tuple(links)[:_MOST_UNLIKE])
+
+
+def _list_measured(members: Iterable[Member]) -> Iterator[Ratio]:
+    for member in members:
+        for cost in member.overhead:
+            if cost.ratio is None:
+                continue
+            ends = cost.ratio.interval
+            way = f"{cost.platform} ({show(str(cost.execution), 60)})"
+            parts = [f"{name_seconds(cost.median_s)}, {cost.rounds} rounds", describe_control(cost)]
+            parts += [show(warning, 200) for warning in cost.warnings]
+            yield Ratio(
+                f"{show(cost.label, 80)} on {way}",
+                cost.ratio.value,
+                low=ends.low if ends else None,
+                high=ends.high if ends else None,
+                detail="; ".join(filter(None, parts)),
+            )
 
 
 def _sum_pairs(pairs: Iterable[Pair], *, is_way_told: bool = False) -> Iterator[Ratio]:
