@@ -103,9 +103,9 @@ class LayerCache:
 
     @cached_property
     def _magic(self) -> bytes:
-        from pytest_multiarch import __version__
+        from importlib.metadata import version
 
-        return f"pytest-multiarch {__version__} cache {FORMAT}\n".encode()
+        return f"pytest-multiarch {version('pytest-multiarch')} cache {FORMAT}\n".encode()
 
     def _locate(self, kind: str, name: str) -> Path | None:
         key = hashlib.sha256(f"{kind} {name}".encode("utf-8", "surrogatepass")).hexdigest()
