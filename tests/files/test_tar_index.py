@@ -76,7 +76,7 @@ def test_links_lead_to_members() -> None:
     ("data", "what"),
     [
         (b"", "x.tar is no tar archive: it is empty"),
-        (b"x" * 2000, "x.tar is no tar archive: it has a checksum"),
+        (b"x" * 2000, "x.tar is no tar archive: it has a header"),
         (build(("a", b"x" * 600))[:1100], "x.tar is cut short"),
         (
             build(("a", b"x" * 600), ("b", b""))[:1700],
