@@ -222,7 +222,9 @@ def _check_header(header: bytes) -> None:
     except ValueError:
         is_right = False
     if not is_right:
-        raise ArchiveError("it holds no tar header where one has to be")
+        raise ArchiveError(
+            "it has a header that its checksum does not fit: no tar archive, or a broken one"
+        )
 
 
 @lru_cache(maxsize=1024)  # modes and owners are the same all over an archive
