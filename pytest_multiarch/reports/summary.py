@@ -130,7 +130,7 @@ def list_summary(
     pairs = tuple(each for each in list_pairs(timed) if each.is_of_platforms)
     yield from _tabulate_platforms(verdicts, tuple(selected), pairs, layout)
     if not layout.is_brief or durations is not None:
-        members = [member for each in verdicts for member in each.members]
+        members = [member for each in timed for member in each.members]
         times = describe_times(members, wall_s)
         yield Section("", tuple(line for text in times for line in layout.fit("", text)))
         yield from _list_slowest(find_slowest(pairs, most=durations), layout)
