@@ -70,9 +70,10 @@ class ImageStore:
             return None
         digests = tuple(map(str, document.get("RepoDigests") or ()))
         image_id = str(document["Id"])
+        size = document.get("Size") or 0
         if not self.has_containerd_store:
             config = parse_image_config(document, digest=image_id)
-            return LocalImage(id=image_id, repo_digests=digests, config=config)
+            return LocalImage(id=image_id, repo_digests=digests, config=config, size=size)
         if document.get("Manifests"):
             index, available = _read_manifests(document)
         else:
@@ -81,8 +82,10 @@ class ImageStore:
             except EngineRefusedError:
                 # Docker 26 cannot export what was pulled without the node's own platform; where
                 # it came from then tells what it is.
-                return LocalImage(id=image_id, repo_digests=digests)
-        return LocalImage(id=image_id, repo_digests=digests, index=index, available=available)
+                return LocalImage(id=image_id, repo_digests=digests, size=size)
+        return LocalImage(
+            id=image_id, repo_digests=digests, index=index, available=available, size=size
+        )
 
     def inspect(self, reference: str) -> Mapping[str, Any] | None:
         """Give what the engine says of an image, with `Manifests` where it can tell of them."""
