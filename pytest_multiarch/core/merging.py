@@ -171,8 +171,9 @@ class ForeignFailure:
 class Judgement:
     """What a record comes to.
 
-    `images` is what looking at images came to. `idle` are groups that ran on no platform, `untested` the declared platforms on which nothing
-    ran at all. `is_strict`: groups of which nothing could be compared are failures.
+    `images` is what looking at images came to. `idle` are groups that ran on no platform,
+    `untested` the declared platforms on which nothing ran at all. `is_strict`: groups of which
+    nothing could be compared are failures.
     """
 
     record: Record

@@ -278,9 +278,7 @@ class Engine(Protocol):
     def put_archive(self, container_id: str, folder: str, archive: bytes) -> None:
         """Unpack a tar archive into an existing folder."""
 
-    def open_archive(
-        self, container_id: str, path: str
-    ) -> AbstractContextManager[ByteStream]:
+    def open_archive(self, container_id: str, path: str) -> AbstractContextManager[ByteStream]:
         """Give a path, file or folder, as a tar archive that is read as it comes, or in part.
 
         The container need not have been started. Raises `ContainerError` if absent.

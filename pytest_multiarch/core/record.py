@@ -30,8 +30,8 @@ class Run:
     files of tests to digests of their text; `images` references to the digest and the entries of
     the index (platform to digest) that was found; `nodes` addresses to what engines say of
     themselves. `inspected` is what was learned of images without running them (`core.inspected`),
-    by reference. `failures` are those of tests that are no members, by id: why, and whether it was an
-    `error` or `failed`.
+    by reference. `failures` are those of tests that are no members, by id: why, and whether it was
+    an `error` or `failed`.
     """
 
     id: str

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.index import ImageConfig
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.ports import (
-        ByteStream,
         Attachment,
+        ByteStream,
         ContainerSpec,
         ContainerState,
         EngineFacts,

@@ -373,7 +373,7 @@ class Declarations:
         return found
 
     def find_image_rules(self, node: pytest.Item | None) -> ImageRules:
-        """Give what is looked at in a test's image before it runs; without one, what is configured."""
+        """Give what is looked at in a test's image; without a test, what is configured."""
         settings = self._settings
         if node is None:
             return ImageRules(
