@@ -50,7 +50,7 @@ class Inspected:
             },
             "differences": {_name(each): write_difference(each) for each in self.differences},
             "audits": {str(each.platform): write_audit(each) for each in self.audits},
-            "allow": {f"{each.subject} {each.part}": _write_allowance(each) for each in self.allow},
+            "allow": {_name_allowance(each): _write_allowance(each) for each in self.allow},
             "notes": dict.fromkeys(self.notes, ""),
         }
         return {name: table for name, table in tables.items() if table}
@@ -58,6 +58,11 @@ class Inspected:
 
 def _name(difference: StaticDifference) -> str:
     return f"{difference.part.value} {difference.subject} {difference.aspect}"
+
+
+def _name_allowance(allowance: StaticAllowance) -> str:
+    part = allowance.part.value if allowance.part else "*"
+    return f"{part} {allowance.subject} {','.join(map(str, allowance.platforms))}"
 
 
 def lay_over(known: dict[str, Any], more: Mapping[str, Any]) -> None:

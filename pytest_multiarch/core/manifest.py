@@ -27,6 +27,7 @@ from pytest_multiarch.core.index import (
     is_attestation,
     parse_image_config,
 )
+from pytest_multiarch.core.secret_text import hide_in_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -287,17 +288,21 @@ def _read_instructions(
 def clean_instruction(created_by: str) -> str:
     """Reduce a history entry to the Dockerfile line that made it, on one line and bounded.
 
+    What looks like a secret in it is shown as a digest.
+
     >>> clean_instruction("/bin/sh -c #(nop) COPY file:0d1f in / ")
     'COPY file:0d1f in /'
     >>> clean_instruction("RUN |1 TOKEN=secret /bin/sh -c make install # buildkit")
     'RUN make install'
+    >>> clean_instruction("RUN /bin/sh -c curl --token=hunter2 example.org # buildkit")
+    'RUN curl --token=<hidden, sha256 f52fbd32> example.org'
     """
     text = _BUILDKIT.sub("", created_by)
     if _NOT_RUN.match(text):
         text = _NOT_RUN.sub("", text)
     else:
         text = _SHELL.sub("RUN ", text, count=1) if _SHELL.match(text) else text
-    line = " ".join(text.split())
+    line = hide_in_text(" ".join(text.split())[: 2 * _INSTRUCTION_LIMIT])
     return line if len(line) <= _INSTRUCTION_LIMIT else f"{line[: _INSTRUCTION_LIMIT - 1]}…"
 
 

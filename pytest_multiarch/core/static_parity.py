@@ -28,7 +28,7 @@ from pytest_multiarch.core.static_exclusions import (
 from pytest_multiarch.core.tree_lineup import line_up_trees
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from pytest_multiarch.core.filetree import FileEntry
     from pytest_multiarch.core.packages import Package
@@ -129,12 +129,21 @@ class Comparison:
         self.differences.append(difference)
 
     def _find_reason(self, subject: str, pairs: list[tuple[Platform, Any]]) -> str:
-        for allowance in self._allow:
-            rest = [pair for pair in pairs if pair[0] not in allowance.platforms]
-            is_about = not allowance.platforms or _agree(rest)
-            if is_about and allowance.names(self._part, subject):
+        """Give the reason of one allowance, or those of several that are for a platform each."""
+        naming = [each for each in self._allow if each.names(self._part, subject)]
+        for allowance in naming:
+            if self._agree_but_for(allowance.platforms, pairs):
                 return allowance.reason
+        excused = {platform for each in naming for platform in each.platforms}
+        if excused and self._agree_but_for(excused, pairs):
+            return "; ".join(dict.fromkeys(each.reason for each in naming))
         return ""
+
+    def _agree_but_for(
+        self, platforms: Collection[Platform], pairs: list[tuple[Platform, Any]]
+    ) -> bool:
+        """Tell whether the platforms that are not excused agree; none named excuses them all."""
+        return not platforms or _agree([pair for pair in pairs if pair[0] not in platforms])
 
 
 def _agree(pairs: Sequence[tuple[Platform, Any]]) -> bool:
@@ -186,7 +195,7 @@ def find_stale_allowances(
     return tuple(
         each
         for each in allow
-        if not any(one.allowed == each.reason and each.names(one.part, one.subject) for one in seen)
+        if not any(each.reason in one.allowed and each.names(one.part, one.subject) for one in seen)
     )
 
 

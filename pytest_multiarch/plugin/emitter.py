@@ -96,8 +96,11 @@ class Emitter:
         elif any(each.outcome.is_failure for each in verdict.members):
             self._mark_failed(verdict)
 
-    def emit_image(self, verdict: ImageVerdict) -> None:
-        """Report what looking at an image came to, if it is a failure."""
+    def emit_image(self, verdict: ImageVerdict, beside: Verdict | None = None) -> None:
+        """Report what looking at an image came to, if it is a failure.
+
+        `beside` is a group that ran the image: `--lf` runs it again, and so looks again.
+        """
         from pytest_multiarch.reports.images import render_image
 
         settings = self._state.settings
@@ -105,6 +108,8 @@ class Emitter:
         if verdict.index or differs or (settings.strict and verdict.notes):
             text = render_image(verdict)
             self._report(verdict.name, IMAGE, text.partition("\n")[0], text)
+            if beside is not None:
+                self._mark_failed(beside)
 
     def emit_budgets(self, judged: Iterable[JudgedBudget]) -> None:
         """Report the budgets of a group that do not hold; in a strict run also undecided ones."""

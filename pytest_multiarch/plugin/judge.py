@@ -222,10 +222,11 @@ class Judge:
         from pytest_multiarch.core.inspected import judge_images
 
         verdicts = (*self._verdicts, *self._spread.values())
-        members = (member for verdict in verdicts for member in verdict.members)
+        beside = {member.node_id: each for each in verdicts for member in each.members}
+        members = (member for each in verdicts for member in each.members)
         self._images = judge_images([self._inspected], members)
         for image in self._images:
-            self._emitter.emit_image(image)
+            self._emitter.emit_image(image, beside.get(image.place))
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:

@@ -140,9 +140,9 @@ def _look_first(request: pytest.FixtureRequest, variant: Variant, item: pytest.I
     state = request.config.stash[STATE]
     rules = state.declared.find_image_rules(item)
     declared = () if item is None else state.declared.find_platforms(item).platforms
-    inspected = find_session(request.config).look_first(variant, rules, declared)
     if state.settings.parity == "off":
-        inspected = replace(inspected, configs={}, differences=())
+        rules = replace(rules, static_parity=replace(rules.static_parity, parts=()))
+    inspected = find_session(request.config).look_first(variant, rules, declared)
     state.note_inspected(variant.reference, inspected)
     for report in inspected.audits:
         refuse_findings(variant.resolved, report)

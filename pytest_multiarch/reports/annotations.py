@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.reports.account import describe_budget, describe_result
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.divergence import make_headline
+from pytest_multiarch.reports.images import make_image_headline
 from pytest_multiarch.reports.job_log import escape_message, escape_property
 from pytest_multiarch.reports.wording import (
     describe_failure,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _MOST_ANNOTATIONS = 10
 """GitHub shows as many of one kind for a step, and drops the others without a word."""
 _WIDTH = 500
+_NO_FILE = "multiarch.yaml"
+"""Where an image is reported that no test ran itself: what fixtures start is configured there."""
 _TITLE_WIDTH = 200
 
 
@@ -94,6 +97,27 @@ def _find(kind: str, name: str, text: str, *, at: tuple[str, int], run: Run | No
     )
 
 
+def list_image_findings(judgement: Judgement) -> Iterator[Finding]:
+    """List the images that are not in order, each at the first test that ran it."""
+    runs = {run.id: run for run in judgement.record.runs}
+    lines = {each.node_id: each.line for each in judgement.members}
+    roots = {each.node_id: runs[each.run].root for each in judgement.members if each.run in runs}
+    for image in judgement.wrong_images:
+        path = roots.get(image.place, "") + image.place.partition("::")[0]
+        yield Finding(
+            path=_show(path or _NO_FILE),
+            line=max(lines.get(image.place, 1), 1),
+            kind="IMAGE",
+            name=_show(image.reference),
+            text=_show(make_image_headline(image)),
+            fingerprint=_fingerprint("IMAGE", image.reference),
+        )
+
+
+def _fingerprint(kind: str, name: str) -> str:
+    return hashlib.sha256(f"{kind} {name}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def _show(text: str) -> str:
     return cut(clean(text[: 2 * _WIDTH]), _WIDTH)
 
@@ -108,7 +132,12 @@ def render_github_annotations(
     """
     found = list(list_findings(judgement))
     levels = {} if fails_divergences else {"DIVERGED": "warning"}
-    lines = [_annotate(each, levels.get(each.kind, "error")) for each in found]
+    wrong = {each.reference for each in judgement.wrong_images if each.index or fails_divergences}
+    lines = [
+        _annotate(each, "error" if each.name in wrong else "warning")
+        for each in list_image_findings(judgement)
+    ]
+    lines += [_annotate(each, levels.get(each.kind, "error")) for each in found]
     if is_whole and not judgement.is_complete:
         lines.append(f"::error title=INCOMPLETE::{escape_message(describe_result(judgement))}")
     if len(lines) <= _MOST_ANNOTATIONS:
@@ -138,7 +167,7 @@ def render_code_quality(judgement: Judgement) -> str:
                 "severity": "minor" if each.kind in ("UNCOMPARED", "UNDECIDED") else "major",
                 "location": {"path": each.path, "lines": {"begin": each.line}},
             }
-            for each in list_findings(judgement)
+            for each in (*list_image_findings(judgement), *list_findings(judgement))
         ],
         indent=2,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.reports.account import Section
@@ -30,6 +31,8 @@ def make_image_headline(verdict: ImageVerdict) -> str:
         verb = "differs" if number == 1 else "differ"
         first = "" if number > 1 else f": {clean(verdict.open_differences[0].subject)}"
         parts.append(f"{count(number, 'thing')} {verb} between its variants{first}")
+    if not parts:
+        parts.append(f"{count(len(verdict.notes), 'thing')} could not be looked at")
     return cut(f"{clean(verdict.reference)}: {', and '.join(parts)}", _WIDTH)
 
 
@@ -42,6 +45,9 @@ def _list_lines(verdict: ImageVerdict) -> Iterator[str]:
     yield make_image_headline(verdict)
     for finding in verdict.index[:_MOST_LISTED]:
         yield from ("", cut(clean(finding.what), _WIDTH), f"  {clean(finding.cure)}")
+    if verdict.notes:
+        yield from ("", "not looked at:")
+        yield from (f"  {cut(clean(each), _WIDTH)}" for each in verdict.notes)
     differences = verdict.open_differences
     if not differences:
         return
@@ -50,11 +56,11 @@ def _list_lines(verdict: ImageVerdict) -> Iterator[str]:
         yield from describe_difference(difference)
     if len(differences) > _MOST_LISTED:
         yield f"  ... and {len(differences) - _MOST_LISTED} more"
-    subject = clean(differences[0].subject)
+    subject = json.dumps(clean(differences[0].subject))
     yield from (
         "",
         "build the variants alike, or allow what is right, with a reason: in multiarch.yaml",
-        f'  static_parity: {{allow: [{{subject: "{subject}", reason: "..."}}]}}',
+        f'  static_parity: {{allow: [{{subject: {subject}, reason: "..."}}]}}',
         f"all of it: pytest-multiarch inspect {clean(verdict.reference)} --static-parity",
     )
 
@@ -69,10 +75,15 @@ def describe_difference(difference: StaticDifference) -> Iterator[str]:
 
 
 def list_images(verdicts: Iterable[ImageVerdict], *, is_failing: bool = True) -> Iterator[Section]:
-    """List what is wrong with images, what may differ in them, and what was not looked at."""
+    """List what is wrong with images, what may differ in them, and what was not looked at.
+
+    `is_failing`: differences are failures, as what is wrong with an index always is.
+    """
     given = tuple(verdicts)
-    wrong = tuple(make_image_headline(each) for each in given if each.is_failure)
-    yield Section("images" if is_failing else "images (reported only)", wrong)
+    wrong = [each for each in given if each.index or (is_failing and each.is_failure)]
+    told = [each for each in given if each.is_failure and each not in wrong]
+    yield Section("images", tuple(map(make_image_headline, wrong)))
+    yield Section("images (reported only)", tuple(map(make_image_headline, told)))
     yield Section("allowed to differ between variants", tuple(_list_allowed(given)))
     yield Section("not looked at in images", tuple(_list_notes(given)))
 
@@ -95,3 +106,7 @@ def _list_notes(verdicts: tuple[ImageVerdict, ...]) -> Iterator[str]:
     for verdict in verdicts:
         for note in verdict.notes:
             yield cut(f"{clean(verdict.reference)}: {clean(note)}", _WIDTH)
+        for report in verdict.audits:
+            for note in report.notes:
+                what = f"{clean(verdict.reference)} for {report.platform}"
+                yield cut(f"{what}: {clean(note)}", _WIDTH)

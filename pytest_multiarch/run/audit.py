@@ -13,7 +13,12 @@ from pytest_multiarch.core.audit import (
     audit_tree,
     explain_audit,
 )
-from pytest_multiarch.core.errors import ImageError, WrongArchitectureError
+from pytest_multiarch.core.errors import (
+    EngineGoneError,
+    ImageError,
+    MultiarchError,
+    WrongArchitectureError,
+)
 from pytest_multiarch.core.ports import ContainerSpec
 from pytest_multiarch.run.examine import Examiner
 from pytest_multiarch.run.partial_tree import PartialTree
@@ -22,14 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_multiarch.core.audit import PathAllowance
-    from pytest_multiarch.core.manifest import StoredLayer
-    from pytest_multiarch.core.reached import Files
+    from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.variant import ResolvedVariant
     from pytest_multiarch.run.examine import VariantContent
     from pytest_multiarch.run.node import Node
 
 _SMALL_BYTES = 24 * 1024 * 1024
 """An image of which an export is as fast as a few looks into a container."""
+_LOCATED_BYTES = 512 * 1024 * 1024
+"""An image of which all is read once it is wrong, to say of which layer: 12 seconds at most."""
 
 
 def refuse_findings(variant: ResolvedVariant, report: AuditReport) -> None:
@@ -50,8 +56,7 @@ class Auditor:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._lock = threading.RLock()
-        self._reports: dict[tuple[str, AuditScope], AuditReport] = {}
-        self._contents: dict[str, VariantContent] = {}
+        self._reports: dict[tuple[str, Platform, AuditScope], AuditReport] = {}
 
     def audit(
         self, variant: ResolvedVariant, scope: AuditScope, allow: Sequence[PathAllowance] = ()
@@ -64,7 +69,7 @@ class Auditor:
         """
         if scope is AuditScope.OFF:
             return AuditReport(platform=variant.platform, scope=scope)
-        key = variant.digest, scope
+        key = variant.digest, variant.platform, scope
         with self._lock:
             if key not in self._reports:
                 self._reports[key] = self._find_report(variant, scope)
@@ -75,12 +80,35 @@ class Auditor:
         name = f"{scope.value} {variant.kind} {variant.digest} {variant.platform}"
         report = cache.find_report(name)
         if report is None:
-            with self._open_tree(variant, scope) as (tree, layers):
-                report = audit_tree(
-                    tree, variant.config, variant.platform, scope=scope, layers=layers
-                )
+            report = self._look_at_files(variant, scope)
             cache.keep_report(name, report)
         return report
+
+    def _look_at_files(self, variant: ResolvedVariant, scope: AuditScope) -> AuditReport:
+        """Look at what an audit is about, by the cheapest way there is."""
+        if scope is AuditScope.IMAGE:
+            return _audit_content(self.read_content(variant), variant, scope)
+        size = variant.size or variant.unpacked_size
+        report = self._try_export(variant, scope) if 0 < size <= _SMALL_BYTES else None
+        if report is not None:
+            return report
+        with self._open_container(variant) as container_id:
+            tree = PartialTree(self._node.engine, container_id, self._node.tools.read_layer)
+            report = audit_tree(tree, variant.config, variant.platform, scope=scope)
+        is_located = bool(report.findings) and 0 < size <= _LOCATED_BYTES
+        return (self._try_export(variant, scope) if is_located else None) or report
+
+    def _try_export(self, variant: ResolvedVariant, scope: AuditScope) -> AuditReport | None:
+        """Audit an export; None if there is none.
+
+        Docker 26 cannot export what was pulled without the node's own platform.
+        """
+        try:
+            return _audit_content(self.read_content(variant), variant, scope)
+        except EngineGoneError:
+            raise
+        except MultiarchError:
+            return None
 
     def read_content(self, variant: ResolvedVariant) -> VariantContent:
         """Read all files of a variant, from an export of it where they are not kept.
@@ -88,29 +116,14 @@ class Auditor:
         Raises:
             ImageError, EngineError: it cannot be read.
         """
-        with self._lock:
-            if variant.digest not in self._contents:
-                tools = self._node.tools
-                source = self._node.engine.open_image(variant.create_image)
-                examiner = Examiner(source, tools.read_layer, tools.image_cache)
-                entries = source.read_index().variants
-                entry = next((e for e in entries if e.platform == variant.platform), None)
-                if entry is None:
-                    raise ImageError(f"{source.name} holds no {variant.platform}")
-                self._contents[variant.digest] = examiner.examine(entry)
-            return self._contents[variant.digest]
-
-    @contextmanager
-    def _open_tree(
-        self, variant: ResolvedVariant, scope: AuditScope
-    ) -> Iterator[tuple[Files, Sequence[StoredLayer]]]:
-        """Give the files that an audit looks at, by the cheapest way there is."""
-        if scope is AuditScope.IMAGE or _is_small(variant):
-            content = self.read_content(variant)
-            yield content.tree, content.manifest.layers
-            return
-        with self._open_container(variant) as container_id:
-            yield PartialTree(self._node.engine, container_id, self._node.tools.read_layer), ()
+        tools = self._node.tools
+        source = self._node.engine.open_image(variant.create_image)
+        examiner = Examiner(source, tools.read_layer, tools.image_cache)
+        entries = source.read_index().variants
+        entry = next((each for each in entries if each.platform == variant.platform), None)
+        if entry is None:
+            raise ImageError(f"{source.name} holds no {variant.platform}")
+        return examiner.examine(entry)
 
     @contextmanager
     def _open_container(self, variant: ResolvedVariant) -> Iterator[str]:
@@ -125,5 +138,13 @@ class Auditor:
             self._node.remove_quietly(container_id)
 
 
-def _is_small(variant: ResolvedVariant) -> bool:
-    return 0 < (variant.size or variant.unpacked_size) <= _SMALL_BYTES
+def _audit_content(
+    content: VariantContent, variant: ResolvedVariant, scope: AuditScope
+) -> AuditReport:
+    return audit_tree(
+        content.tree,
+        variant.config,
+        variant.platform,
+        scope=scope,
+        layers=content.manifest.layers,
+    )

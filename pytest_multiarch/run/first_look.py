@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.run.node import Node
 
 _Compared = tuple[tuple["StaticDifference", ...], tuple[str, ...]]
+_Asked = tuple[str, "StaticRules", tuple["Platform", ...]]
 
 
 class FirstLook:
@@ -37,7 +38,7 @@ class FirstLook:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._lock = threading.RLock()
-        self._compared: dict[tuple[str, StaticRules], _Compared] = {}
+        self._compared: dict[_Asked, _Compared] = {}
 
     def look(
         self, variant: ResolvedVariant, rules: ImageRules, platforms: Sequence[Platform]
@@ -81,7 +82,7 @@ class FirstLook:
     def _compare(
         self, variant: ResolvedVariant, rules: StaticRules, platforms: Sequence[Platform]
     ) -> _Compared:
-        key = variant.reference.text, rules
+        key = variant.reference.text, rules, tuple(platforms)
         with self._lock:
             if key not in self._compared:
                 self._compared[key] = self._compare_contents(variant, rules, platforms)

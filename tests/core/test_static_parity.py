@@ -198,6 +198,18 @@ def test_platforms_that_are_not_named_have_to_agree(
     assert bool(found.allowed) is is_allowed
 
 
+def test_allowances_for_a_platform_each_add_up() -> None:
+    allow = [
+        StaticAllowance(subject="User", reason=f"so on {each}", platforms=(each,))
+        for each in (ARM64, ARMV7)
+    ]
+    configs = {AMD64: {"User": "a"}, ARM64: {"User": "b"}, ARMV7: {"User": "c"}}
+    found = compare_configs(configs, baseline=AMD64, allow=allow)
+    assert [each.allowed for each in found] == ["so on linux/arm64; so on linux/arm/v7"]
+    assert find_stale_allowances(allow, found) == ()
+    assert not compare_configs(configs, baseline=AMD64, allow=allow[:1])[0].allowed
+
+
 def test_an_allowance_of_another_part_is_stale() -> None:
     allow = StaticAllowance(subject="*", reason="why", part=StaticPart.TREE)
     found = compare({"User": "a"}, {"User": "b"}, allow)

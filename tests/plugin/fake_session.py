@@ -28,7 +28,7 @@ from pytest_multiarch.core.inspected import Inspected
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.ports import EngineFacts
 from pytest_multiarch.core.reference import ImageReference
-from pytest_multiarch.core.static_parity import describe_config
+from pytest_multiarch.core.static_parity import StaticPart, describe_config
 from pytest_multiarch.core.variant import ResolvedVariant
 from pytest_multiarch.plugin.state import STATE
 from pytest_multiarch.run.calls import CallSeen, Recorder, name_values
@@ -143,9 +143,10 @@ class FakeSession:
             reason = next((each.reason for each in rules.audit.allow), "")
             report = replace(report, findings=(replace(FINDING, allowed=reason),))
         word = "arm" if "unlike" in name and is_foreign else "all"
+        configs = {platform: describe_config({"User": word})}
         lacks = "short" in name and Platform.parse("linux/386") in rules.index.required
         return Inspected(
-            configs={platform: describe_config({"User": word})},
+            configs=configs if StaticPart.CONFIG in rules.static_parity.parts else {},
             allow=rules.static_parity.allow,
             index=(LACKS,) if lacks else (),
             audits=(report,) if rules.audit.scope is not AuditScope.OFF else (),

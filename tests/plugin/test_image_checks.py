@@ -80,6 +80,30 @@ def test_differing_configs_can_be_only_reported(run_fake: Run) -> None:
     result.stdout.fnmatch_lines(["*images (reported only)*", "*unlike:1*"])
 
 
+def test_configs_are_not_compared_where_nothing_is(run_fake: Run) -> None:
+    result = run_fake(SUITE, "--multiarch-parity=off", head=UNLIKE)
+    result.assert_outcomes(passed=4)
+    assert "unlike:1" not in result.stdout.str()
+
+
+def test_what_is_wrong_with_an_index_fails_also_where_differences_are_reported(
+    run_fake: Run,
+) -> None:
+    head = (
+        TWO.format(image="short:1") + 'pytestmark.append(pytest.mark.index(required="linux/386"))\n'
+    )
+    result = run_fake(SUITE, "--multiarch-parity=report", head=head)
+    result.assert_outcomes(passed=4, failed=1)
+    result.stdout.fnmatch_lines(["images:", "*short:1: it lacks linux/386"])
+    assert "reported only" not in result.stdout.str()
+
+
+def test_last_failed_runs_a_test_of_the_image_again(run_fake: Run) -> None:
+    options = ("--lf", "-p", "cacheprovider")
+    run_fake(SUITE, *options, head=UNLIKE).assert_outcomes(passed=4, failed=1)
+    run_fake(SUITE, *options, head=UNLIKE).assert_outcomes(passed=2, failed=1)
+
+
 def test_configs_of_one_platform_are_not_compared(run_fake: Run) -> None:
     run_fake(SUITE, "--multiarch-platforms=linux/arm64", head=UNLIKE).assert_outcomes(passed=2)
 
@@ -106,7 +130,9 @@ def test_what_could_not_be_looked_at_fails_only_strictly(run_fake: Run) -> None:
     run_fake(SUITE, head=head).assert_outcomes(passed=4)
     result = run_fake(SUITE, "--multiarch-strict", head=head)
     result.assert_outcomes(passed=4, failed=1)
-    result.stdout.fnmatch_lines(["*nobody may look*"])
+    result.stdout.fnmatch_lines(
+        ["closed:1: 1 thing could not be looked at", "not looked at:", "  nobody may look"]
+    )
 
 
 def test_it_goes_on_record(run_fake: Run, pytester: pytest.Pytester) -> None:

@@ -6,7 +6,9 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from pytest_multiarch.core.member import Member
+from pytest_multiarch.core.index_checks import IndexFinding, IndexProblem
+from pytest_multiarch.core.inspected import Inspected
+from pytest_multiarch.core.member import Member, VariantIdentity
 from pytest_multiarch.core.merging import Judgement, judge_record
 from pytest_multiarch.core.record import Record, Run
 from pytest_multiarch.reports.annotations import (
@@ -16,6 +18,9 @@ from pytest_multiarch.reports.annotations import (
 )
 from tests.samples import AMD64, ARM64, NATIVE, QEMU, make_member, observe
 
+LACKS = IndexFinding(
+    problem=IndexProblem.MISSING, subject="linux/386", what="it lacks linux/386", cure="build it"
+)
 RUN = Run(id="r1", ended="complete", root="app/")
 
 
@@ -67,6 +72,37 @@ def test_what_failed_on_platforms_in_one_run_and_without_them_in_another_is_told
     failed = make_member(AMD64, outcome="failed", reason="assert 0")
     run = replace(RUN, failures={failed.node_id: {"outcome": "failed", "reason": "assert 0"}})
     assert len(annotate(judge(failed, run=run))) == 1
+
+
+def judge_image(**found: Any) -> Judgement:
+    """Judge a run in which something is wrong with the image that its test ran."""
+    variant = VariantIdentity(
+        reference="app:1", kind="manifest", digest="", config_digest="", pin=""
+    )
+    members = [make_member(each, line=7, variant=variant) for each in (AMD64, ARM64)]
+    return judge(*members, run=replace(RUN, inspected={"app:1": Inspected(**found).to_mapping()}))
+
+
+def test_a_wrong_image_is_at_the_first_test_that_ran_it() -> None:
+    judgement = judge_image(index=(LACKS,))
+    (line,) = annotate(judgement, fails_divergences=False)
+    assert line.startswith("::error file=app/test_app.py,line=7,title=IMAGE ")
+    assert line.endswith("it lacks linux/386")
+    (finding,) = json.loads(render_code_quality(judgement))
+    assert finding["check_name"] == "pytest-multiarch image"
+    assert finding["location"] == {"path": "app/test_app.py", "lines": {"begin": 7}}
+
+
+def test_an_image_that_differs_is_a_warning_where_differences_are() -> None:
+    judgement = judge_image(configs={AMD64: {"User": "a"}, ARM64: {"User": "b"}})
+    assert annotate(judgement)[0].startswith("::error ")
+    assert annotate(judgement, fails_divergences=False)[0].startswith("::warning ")
+
+
+def test_an_image_that_no_test_ran_itself_is_at_a_file() -> None:
+    run = replace(RUN, inspected={"other:1": Inspected(index=(LACKS,)).to_mapping()})
+    (line,) = annotate(judge(make_member(AMD64), make_member(ARM64), run=run))
+    assert line.startswith("::error file=multiarch.yaml,line=1,title=IMAGE other%3A1::")
 
 
 def test_what_strict_fails_is_told() -> None:

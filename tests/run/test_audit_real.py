@@ -98,11 +98,14 @@ def test_wrong_programs_are_found_and_nothing_starts(
     kinds = {each.kind for each in report.open_findings}
     assert kinds == {FindingKind.WRONG_ARCHITECTURE}
     assert "/bin/busybox" in {each.path for each in report.open_findings}
+    assert all(each.layer and each.instruction for each in report.open_findings)
+    label = f"org.pytest-multiarch.session={main.session_id}"
     events = engines.run_docker(
         "main", "events", "--since", since, "--until", until, "--format", "{{.Type}} {{.Action}}",
-        "--filter", "type=container", "--filter", f"label={main.session_id}",
+        "--filter", "type=container", "--filter", f"label={label}",
     )  # fmt: skip
     assert "start" not in events
+    assert ("create" in events) is not is_small
     assert main.list_left() == []
 
 

@@ -81,8 +81,14 @@ def _view_image(verdict: ImageVerdict) -> CheckedImage:
             for each in shown
         ),
         more=len(verdict.differences) - len(shown),
-        notes=tuple(map(show, verdict.notes)),
+        notes=tuple(_list_notes(verdict)),
     )
+
+
+def _list_notes(verdict: ImageVerdict) -> Iterator[str]:
+    yield from map(show, verdict.notes)
+    for report in verdict.audits:
+        yield from (f"{report.platform}: {show(each)}" for each in report.notes)
 
 
 def _list_cells(values: Mapping[Platform, str], platforms: tuple[Platform, ...]) -> Iterator[str]:
