@@ -28,6 +28,8 @@ GOOD: list[dict[str, Any]] = [
     {"allow": [{"platforms": "arm64", "reason": "x"}, {"platforms": ["arm64"], "reason": "x"}]},
     {"image": f"app@sha256:{'a' * 64}"},
     {"image": "[::1]:5000/app:1"},
+    {"control": {"enabled": "true", "emulator": "/usr/bin/qemu-x86_64-static"}},
+    {"control": {"enabled": False}},
 ]
 BAD: list[Any] = [
     [],
@@ -52,6 +54,10 @@ BAD: list[Any] = [
     {"runners": {"linux/arm64": [1]}},
     {"runners": {"linux/arm64": " "}},
     {"runners": {"a b": "x"}},
+    {"control": True},
+    {"control": {"enabled": "yes"}},
+    {"control": {"emulator": ""}},
+    {"control": {"emulatr": "/usr/bin/qemu"}},
     {"normalize": "timestamps"},
     {"normalize": [["a", "b"]]},
     {"allow": {"label": "x"}},
