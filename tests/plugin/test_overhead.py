@@ -111,6 +111,20 @@ def test_containers_are_removed(measure: Run) -> None:
     result.assert_outcomes(passed=2)
 
 
+def test_a_callables_containers_are_removed_without_a_mark(measure: Run) -> None:
+    result = measure(
+        """
+        import fake_session
+        def test_speed(overhead):
+            fake_session.REMOVED.clear()
+            overhead.measure(lambda container: 1)
+        def test_after():
+            assert len(fake_session.REMOVED) == 2
+        """
+    )
+    result.assert_outcomes(passed=2)
+
+
 def test_labels_are_unique(measure: Run) -> None:
     result = measure(
         """

@@ -264,6 +264,7 @@ def test_off_compares_nothing_and_lists_what_failed() -> None:
         "  b: passed on linux/amd64 (native); failed on linux/arm64 (qemu 7.2.22)",
         "linux/amd64  native       3 tests",
         "linux/arm64  qemu 7.2.22  3 tests (1 failed)",
+        "time in containers: linux/amd64 1.0 s, linux/arm64 9.0 s",
     )
 
 
