@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_multiarch.core import errors, wait
     from pytest_multiarch.core.call import RunResult
+    from pytest_multiarch.core.cost import Overhead
     from pytest_multiarch.core.errors import MultiarchError
     from pytest_multiarch.core.execution import Execution
     from pytest_multiarch.core.image_rules import allow_static
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.rules import Allowance, allow
     from pytest_multiarch.plugin.tracking import ParityChecker
     from pytest_multiarch.run.container import Container
+    from pytest_multiarch.run.overhead import OverheadMeter
     from pytest_multiarch.run.variant import Variant
 
 __all__ = [
@@ -25,6 +27,8 @@ __all__ = [
     "Container",
     "Execution",
     "MultiarchError",
+    "Overhead",
+    "OverheadMeter",
     "ParityChecker",
     "Platform",
     "RunResult",
@@ -40,6 +44,8 @@ _HOMES = {
     "Allowance": "core.rules",
     "Container": "run.container",
     "Execution": "core.execution",
+    "Overhead": "core.cost",
+    "OverheadMeter": "run.overhead",
     "ParityChecker": "plugin.tracking",
     "Platform": "core.platform",
     "RunResult": "core.call",

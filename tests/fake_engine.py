@@ -27,6 +27,7 @@ from pytest_multiarch.core.ports import (
     ContainerState,
     EngineFacts,
     ExecSpec,
+    ImageSizes,
     LocalImage,
     Manifest,
     PathStat,
@@ -279,6 +280,11 @@ class FakeEngine:
         """Give nothing: an export of which a part is missing."""
         self.note("read_image_blobs")
         return {}
+
+    def read_image_sizes(self, image_id: str, digest: str) -> ImageSizes:
+        """Tell nothing of the content, as the classic store does."""
+        self.note("read_image_sizes")
+        return ImageSizes(unpacked=3_000_000)
 
     def pull(self, reference: str, platform: Platform | None, *, tell: TellBytes) -> None:
         """Take a pinned variant from the registry."""

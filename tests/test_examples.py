@@ -102,7 +102,7 @@ def test_one_divergence_is_the_only_failure(demo: Demo) -> None:
         "examples/test_differs.py::test_char"
     ]
     assert list_names(demo, "test_differs", "failure") == ["test_char"]
-    assert "1 failed, 29 passed" in demo.output
+    assert "1 failed, 30 passed" in demo.output
 
 
 def test_the_divergence_shows_what_differs(demo: Demo) -> None:
@@ -135,6 +135,11 @@ def test_the_summary_says_how_each_platform_ran(demo: Demo) -> None:
     assert set(rows) == set(PLATFORMS)
     assert "native" in rows.values()
     assert set(rows.values()) > {"native"}
+
+
+def test_the_summary_says_what_emulation_costs(demo: Demo) -> None:
+    assert list_names(demo, "test_speed", "passed") == ["test_work"]
+    assert re.search(r"^ +linux/arm64 .* x [\d.]+ +[\d.]+ to [\d.]+$", demo.output, re.MULTILINE)
 
 
 def test_the_examples_can_be_collected_without_an_engine() -> None:

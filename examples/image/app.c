@@ -15,6 +15,17 @@ static void show_arguments(int argc, char **argv) {
     }
 }
 
+/* Work that takes time: steps of a random number generator, Marsaglia's xorshift64. */
+static void work(unsigned long steps) {
+    volatile unsigned long long number = 88172645463325252ULL;
+    for (unsigned long step = 0; step < steps; step++) {
+        number ^= number << 13;
+        number ^= number >> 7;
+        number ^= number << 17;
+    }
+    print(number % 2 ? "odd\n" : "even\n");
+}
+
 /* A service that takes a second to start. */
 static void serve(void) {
     print("starting\n");
@@ -33,6 +44,7 @@ int run(int argc, char **argv) {
     else if (is_equal(what, "cat") && argc > 2) return copy_file(argv[2]);
     else if (is_equal(what, "sleep") && argc > 2) sleep_s(parse_number(argv[2]));
     else if (is_equal(what, "serve")) serve();
+    else if (is_equal(what, "work") && argc > 2) work(parse_number(argv[2]));
     else {
         write_all(2, "app: unknown subcommand\n", 24);
         return 64;

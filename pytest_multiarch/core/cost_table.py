@@ -17,12 +17,15 @@ _SIZES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 def tabulate_costs(
-    costs: Sequence[PlatformCost], native: Mapping[Platform, PlatformCost] | None = None
+    costs: Sequence[PlatformCost],
+    native: Mapping[Platform, PlatformCost] | None = None,
+    *,
+    is_whole: bool = False,
 ) -> Iterator[str]:
     """Give a line for each platform, and what there is to say of it below.
 
     `native` are measurements of the same work on the platforms' own hardware, in other runs; they
-    tell more of the emulator than a control.
+    tell more of the emulator than a control. `is_whole`: with what is known of starts and images.
     """
     rows = [_list_cells(each) for each in costs]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -31,6 +34,8 @@ def tabulate_costs(
         yield "  ".join(cells).rstrip()
         twin = (native or {}).get(cost.platform)
         yield from (f"  {line}" for line in _list_details(cost, twin))
+        if is_whole and describe_image(cost):
+            yield f"  {describe_image(cost)}"
 
 
 def describe_control(cost: PlatformCost) -> str:
@@ -43,6 +48,14 @@ def describe_control(cost: PlatformCost) -> str:
         f"architecture {name_ratio(control.architecture.value)}"
         f"{_show_interval(control.architecture)}"
     )
+
+
+def describe_image(cost: PlatformCost) -> str:
+    """Say how long a container took to start, and how large the image is; empty if unknown."""
+    parts = [f"start {name_time(cost.start_s)}" if cost.start_s else ""]
+    parts += [f"image {name_size(cost.size)}" if cost.size else ""]
+    parts += [f"unpacked {name_size(cost.unpacked)}" if cost.unpacked else ""]
+    return ", ".join(filter(None, parts))
 
 
 def describe_ratio(cost: PlatformCost) -> str:

@@ -27,9 +27,10 @@ from pytest_multiarch.files.record_file import read_record
 from pytest_multiarch.files.record_search import find_records
 from pytest_multiarch.plugin.ci import open_log
 from pytest_multiarch.plugin.emitter import VerdictRepr
+from pytest_multiarch.plugin.failing import fail_budgets
 from pytest_multiarch.plugin.options import find_service
 from pytest_multiarch.plugin.reports import VERDICT_ATTRIBUTE, make_locator
-from pytest_multiarch.plugin.tracking import JUDGED, DivergedError, UncomparedError, fail_budgets
+from pytest_multiarch.plugin.tracking import JUDGED, DivergedError, UncomparedError
 from pytest_multiarch.reports.account import name_result
 from pytest_multiarch.reports.diff import clean
 from pytest_multiarch.reports.divergence import render_divergence

@@ -18,6 +18,7 @@ from pytest_multiarch.core.observation import make_check, make_observation
 from pytest_multiarch.core.parity import VerdictKind, compare_group
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.plugin.asking import gather_allowances
+from pytest_multiarch.plugin.failing import OverBudgetError, UndecidedError, fail_budgets
 from pytest_multiarch.plugin.members import (
     describe_member,
     describe_results,
@@ -28,10 +29,8 @@ from pytest_multiarch.plugin.options import find_service
 from pytest_multiarch.plugin.reports import (
     ATTRIBUTE,
     DIVERGED,
-    OVERBUDGET,
     REASON_ATTRIBUTE,
     UNCOMPARED,
-    UNDECIDED,
     VERDICT_ATTRIBUTE,
     is_end_of_setup,
     make_locator,
@@ -44,11 +43,10 @@ from pytest_multiarch.run.calls import name_values
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Generator, Mapping
     from types import TracebackType
 
     from pytest_multiarch.core.budget import Budget
-    from pytest_multiarch.core.budgets import JudgedBudget
     from pytest_multiarch.core.call import Call
     from pytest_multiarch.core.cost import PlatformCost
     from pytest_multiarch.core.observation import Observation
@@ -207,20 +205,6 @@ class UncomparedError(Failed):
     word = UNCOMPARED
 
 
-class OverBudgetError(Failed):
-    """A platform took longer, or less, than its budget says."""
-
-    __module__ = "builtins"
-    word = OVERBUDGET
-
-
-class UndecidedError(Failed):
-    """Whether a budget holds could not be told, and `--multiarch-strict` is on."""
-
-    __module__ = "builtins"
-    word = UNDECIDED
-
-
 JUDGED = (DivergedError, UncomparedError, OverBudgetError, UndecidedError)
 """Verdicts on a test that came to its end."""
 
@@ -343,26 +327,6 @@ class Tracker:
             reason = "" if outcome == "passed" else read_reason(report)
             return describe_spread(item, trace, self._state, outcome, reason)
         return ""
-
-
-def fail_budgets(judged: Iterable[JudgedBudget], *, is_strict: bool) -> None:
-    """Fail a test whose budgets do not hold.
-
-    Raises:
-        OverBudgetError: one is exceeded.
-        UndecidedError: one could not be decided, and the run is strict.
-    """
-    given = tuple(judged)
-    exceeded = [each for each in given if each.is_exceeded]
-    still_open = [each for each in given if each.is_open]
-    if exceeded:
-        from pytest_multiarch.reports.overhead import render_over_budget
-
-        raise OverBudgetError(render_over_budget(exceeded)[1], pytrace=False)
-    if still_open and is_strict:
-        from pytest_multiarch.reports.overhead import render_undecided
-
-        raise UndecidedError(render_undecided(still_open)[1], pytrace=False)
 
 
 def _mask_reason(report: pytest.TestReport, secrets: Mapping[str, str]) -> None:

@@ -119,7 +119,9 @@ def _render_measurement(
     yield from layout.fit(clean(group), f"{cut(clean(costs[0].label), 120)} ({rounds})")
     emulated = {each.platform for each in costs if each.execution.is_emulated}
     twins = {key: each for key, each in native.items() if key in emulated}
-    yield from (f"  {clean(line)}" for line in tabulate_costs(costs, twins))
+    yield from (
+        f"  {clean(line)}" for line in tabulate_costs(costs, twins, is_whole=layout.verbosity > 0)
+    )
     for failure in dict.fromkeys(cost.failure for cost in costs if cost.failure):
         yield from (f"  {line}" for line in layout.fit("", cut(clean(failure), 300)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -183,15 +184,15 @@ class OverheadMeter:
         return self._finish(measurement, "start", order, steps=steps, notes=tuple(notes))
 
     def close(self) -> None:
-        """Remove the containers."""
-        settings = self._settings.container
-        if settings is not None:
+        """Remove the containers; one that cannot be removed keeps no other."""
+        settings = self._settings.container or ContainerSettings()
+        with ExitStack() as stack:
             for each in self._containers.values():
-                self._session.close_container(each, settings)
-        for idle in self._idle.values():
-            idle.remove()
-        if self._control is not None and not isinstance(self._control, str):
-            self._control.remove()
+                stack.callback(self._session.close_container, each, settings)
+            for idle in self._idle.values():
+                stack.callback(idle.remove)
+            if self._control is not None and not isinstance(self._control, str):
+                stack.callback(self._control.remove)
 
     def _measure_callable(self, function: Any, order: _Order) -> Overhead:
         name = getattr(function, "__name__", None) or repr(function)

@@ -32,6 +32,8 @@ GOOD: list[dict[str, Any]] = [
     {"static_parity": {"allow": [{"subject": "Env *", "part": "config", "reason": "x"}]}},
     {"image": f"app@sha256:{'a' * 64}"},
     {"image": "[::1]:5000/app:1"},
+    {"control": {"enabled": "true", "emulator": "/usr/bin/qemu-x86_64-static"}},
+    {"control": {"enabled": False}},
 ]
 BAD: list[Any] = [
     [],
@@ -56,6 +58,10 @@ BAD: list[Any] = [
     {"runners": {"linux/arm64": [1]}},
     {"runners": {"linux/arm64": " "}},
     {"runners": {"a b": "x"}},
+    {"control": True},
+    {"control": {"enabled": "yes"}},
+    {"control": {"emulator": ""}},
+    {"control": {"emulatr": "/usr/bin/qemu"}},
     {"normalize": "timestamps"},
     {"normalize": [["a", "b"]]},
     {"allow": {"label": "x"}},

@@ -1,10 +1,13 @@
 """A plugin for the suites in these tests: variants that run scripts of Python, without an engine.
 
 `variant.run("echo", text)` prints the text, `"machine"` the platform's own name, `"bits"` another
-digit on each platform, `"flood"` a megabyte. Images named `missing` lack arm64, on `unavailable`
-arm64 cannot be run, on `lazy` it is found missing when something is run. The arm64 variant of
-`wrong` holds a program for amd64, that of `unlike` has another config, `short` lacks an entry, and
-`closed` cannot be looked at.
+digit on each platform, `"flood"` a megabyte. `"spend", "1", "12"` takes 1 s on amd64 and 12 s on
+the others, by its result; so does `overhead.measure("spend", "1", "12", "8")`, and 8 s in the
+control run. There `1:2` is 1 s and 2 s by turns, and `fail` fails in the third round.
+
+Images named `missing` lack arm64, on `unavailable` arm64 cannot be run, on `lazy` it is found
+missing when something is run. The arm64 variant of `wrong` holds a program for amd64, that of
+`unlike` has another config, `short` lacks an entry, and `closed` cannot be looked at.
 """
 
 from __future__ import annotations
@@ -19,19 +22,26 @@ import pytest
 
 from pytest_multiarch.core.audit import AuditReport, AuditScope, FileFinding, FindingKind
 from pytest_multiarch.core.call import Call, Output, RunResult, Timings
-from pytest_multiarch.core.errors import PlatformMissingError, PlatformUnavailableError
+from pytest_multiarch.core.errors import (
+    MeasurementError,
+    PlatformMissingError,
+    PlatformUnavailableError,
+    UsageError,
+)
 from pytest_multiarch.core.execution import Execution, ExecutionKind
 from pytest_multiarch.core.image_rules import ImageRules
 from pytest_multiarch.core.index import ImageConfig
 from pytest_multiarch.core.index_checks import IndexFinding, IndexProblem
 from pytest_multiarch.core.inspected import Inspected
+from pytest_multiarch.core.overhead import Measurement, Sample
 from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.core.ports import EngineFacts
+from pytest_multiarch.core.ports import EngineFacts, ImageSizes
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.core.static_parity import StaticPart, describe_config
 from pytest_multiarch.core.variant import ResolvedVariant
 from pytest_multiarch.plugin.state import STATE
 from pytest_multiarch.run.calls import CallSeen, Recorder, name_values
+from pytest_multiarch.run.measure import Plan, measure_subjects
 from pytest_multiarch.run.variant import Variant
 
 __name__ = "pytest_multiarch.fake"  # its frames are to count as the package's own
@@ -70,7 +80,7 @@ class FakeVariant(Variant):
             out=make_output(self._print(*argv)),
             err=make_output(""),
             wall_s=0.25,
-            timings=Timings(inside_s=0.125),
+            timings=Timings(inside_s=self._spend(*argv)),
             platform=self.platform,
             execution=self.execution,
             command=call.describe(),
@@ -84,8 +94,15 @@ class FakeVariant(Variant):
             )  # fmt: skip
         return result
 
+    def _spend(self, program: str, *words: str) -> float:
+        if program != "spend":
+            return 0.125
+        return float(words[self.platform.architecture != "amd64"])
+
     def _print(self, program: str, *words: str) -> str:
         match program:
+            case "spend":
+                return ""
             case "echo":
                 return f"{' '.join(words)}\n"
             case "machine":
@@ -103,8 +120,119 @@ def make_output(text: str) -> Output:
     return Output(size=len(data), sha256=hashlib.sha256(data).hexdigest(), head=data)
 
 
+class FakeContainer:
+    """A container in which nothing is."""
+
+    def __init__(self, variant: Any, *, is_control: bool = False) -> None:
+        self.platform = variant.platform
+        self.execution = variant.execution
+        self.is_control = is_control
+        self.started = self
+        self.note = ""
+
+    def launch(self, call: Call) -> None:
+        """Refuse a script."""
+        if call.argv[0] == "script":
+            raise UsageError("a control run of 'script' is not possible: it is a script")
+
+    def logs(self, *, tail: int | None = None) -> Any:
+        """Give nothing."""
+        return SimpleNamespace(stdout="", stderr="")
+
+    def remove(self) -> None:
+        """Note it for a test of the clean-up."""
+        REMOVED.append(self.platform)
+
+
+REMOVED: list[Platform] = []
+
+
+class FakeSubject:
+    """Takes the times that the command says."""
+
+    def __init__(self, container: FakeContainer, words: tuple[str, ...]) -> None:
+        self.platform = container.platform
+        self.execution = container.execution
+        self.is_control = container.is_control
+        place = 2 if self.is_control else int(self.platform.architecture != "amd64")
+        self._word = words[min(place, len(words) - 1)]
+        self._round = 0
+
+    def run(self, runs: int, *, is_warmup: bool) -> tuple[Sample, ...]:
+        """Take the next time."""
+        self._round += not is_warmup
+        if self._word == "fail":
+            if self._round > 2 or self.is_control:
+                raise MeasurementError("fake: it failed", cure="do not")
+            return (Sample(wall_s=1.0),) * runs
+        times = [float(each) for each in self._word.split(":")]
+        noise = 1 + 0.001 * (self._round * 7 % 5)
+        wall_s = times[self._round % len(times)] * noise
+        return (Sample(wall_s=wall_s, user_s=wall_s / 2, system_s=0.01, exit_code=0),) * runs
+
+
+class FakeBench:
+    """Measures what was made up."""
+
+    def start_idle(self, variant: Variant) -> Any:
+        """Start nothing."""
+        return FakeContainer(variant)
+
+    def start_control(self, variant: Variant, *, is_allowed: bool) -> Any:
+        """Start nothing, emulated."""
+        control = FakeContainer(variant, is_control=True)
+        control.execution = Execution(kind=ExecutionKind.QEMU, version="7.2")
+        control.note = "" if is_allowed else "whole process trees need --multiarch-control"
+        return control
+
+    def put_files(self, started: Any, files: Any) -> None:
+        """Put them nowhere."""
+
+    def measure_command(
+        self, containers: Any, call: Call, *, plan: Plan, allowed: Any, controls: Any
+    ) -> Measurement:
+        """Measure `spend`."""
+        del allowed
+        subjects = [FakeSubject(each, call.argv[1:]) for each in (*containers, *controls)]
+        return measure_subjects(" ".join(call.argv), subjects, plan, 0.0)
+
+    def measure_callable(self, containers: Any, function: Any, *, plan: Plan, what: str) -> Any:
+        """Have the callable say what it takes."""
+        subjects = [FakeSubject(each, (str(function(each)),)) for each in containers]
+        return measure_subjects(what, subjects, plan, 0.0)
+
+    def measure_starts(self, variants: Any, settings: Any, *, plan: Plan, what: str) -> Any:
+        """Take half a second, and two."""
+        del settings
+        subjects = [FakeSubject(FakeContainer(each), ("0.5", "2")) for each in variants]
+        return measure_subjects(what, subjects, plan, 0.0)
+
+    def fetch_again(self, variant: Variant) -> dict[str, float]:
+        """Fetch in a second, unless it is arm64's."""
+        if variant.platform.architecture == "arm64":
+            raise UsageError("fake: it was there before")
+        return {"fetch": 1.0, "unpack": 0.25}
+
+    def read_sizes(self, variant: Variant) -> ImageSizes:
+        """Give some."""
+        del variant
+        return ImageSizes(content=1_000_000, unpacked=3_000_000)
+
+
 class FakeSession:
     """Opens fake variants: amd64 is native, all else is emulated."""
+
+    bench = FakeBench()
+
+    def open_container(self, variant: Variant, settings: Any, *, recorder: Any) -> Any:
+        """Start nothing."""
+        del settings, recorder
+        return FakeContainer(variant)
+
+    def close_container(self, container: Any, settings: Any) -> None:
+        """Remove nothing."""
+        del settings
+        container.remove()
 
     def open_variant(
         self, reference: ImageReference, platform: Platform, *, recorder: Recorder | None

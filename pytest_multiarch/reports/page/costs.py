@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.cost_table import describe_control
+from pytest_multiarch.core.cost_table import describe_control, describe_image
 from pytest_multiarch.core.merging import name_runs
 from pytest_multiarch.reports.page.chart import Chart, Ratio, draw_ratios
 from pytest_multiarch.reports.page.gaps import TestLink
@@ -82,6 +82,7 @@ def _list_measured(members: Iterable[Member]) -> Iterator[Ratio]:
             ends = cost.ratio.interval
             way = f"{cost.platform} ({show(str(cost.execution), 60)})"
             parts = [f"{name_seconds(cost.median_s)}, {cost.rounds} rounds", describe_control(cost)]
+            parts.append(describe_image(cost))
             parts += [show(warning, 200) for warning in cost.warnings]
             yield Ratio(
                 f"{show(cost.label, 80)} on {way}",
