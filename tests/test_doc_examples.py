@@ -1,4 +1,4 @@
-"""What the documentation shows of merging and reports is what the program prints."""
+"""What the documentation shows of merging, reports and images is what the program prints."""
 
 from __future__ import annotations
 

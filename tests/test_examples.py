@@ -102,7 +102,14 @@ def test_one_divergence_is_the_only_failure(demo: Demo) -> None:
         "examples/test_differs.py::test_char"
     ]
     assert list_names(demo, "test_differs", "failure") == ["test_char"]
-    assert "1 failed, 30 passed" in demo.output
+    assert "1 failed, 37 passed" in demo.output
+
+
+def test_the_image_is_in_order(demo: Demo) -> None:
+    """Every file of it was looked at; nothing of that differs, or is missing."""
+    assert len(list_names(demo, "test_image", "passed")) == 2 * len(PLATFORMS)
+    assert "IMAGE" not in demo.output
+    assert "not looked at in images" not in demo.output
 
 
 def test_the_divergence_shows_what_differs(demo: Demo) -> None:

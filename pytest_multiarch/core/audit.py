@@ -347,5 +347,5 @@ def explain_audit(image: str, report: AuditReport) -> tuple[str, str]:
     if len(others) > _MOST_SHOWN:
         lines.append(f"{len(others) - _MOST_SHOWN:,} more")
     what = "\n  and ".join([what, *lines])
-    allow = f"pytest.mark.audit(allow={{{first.path!a}: 'why'}})"
+    allow = f"pytest.mark.audit(allow={{{first.path!a}: 'why'}}), or audit: in multiarch.yaml"
     return what, f"{cure}\nor, if it belongs there: {allow}"

@@ -64,7 +64,8 @@ _CONTENTS = (
     # Written for one architecture by a build: objects, libraries, headers, what names them.
     "**/*.a", "**/*.o", "**/*.bc", "**/*.la", "**/*.pc", "**/*.rlib", "**/*.syso",
     "/usr/include/**", "/usr/local/include/**", "**/_sysconfigdata_*.py", "**/config.gypi",
-    "**/Makefile", "**/*.dist-info/RECORD", "**/*.dist-info/WHEEL", "**/.package-lock.json",
+    "**/Makefile", "**/Makefile.global", "**/*.dist-info/RECORD", "**/*.dist-info/WHEEL",
+    "**/.package-lock.json",
     "/usr/bin/bashbug", "/usr/bin/ldd", "/bin/ldd",
     # Other mirrors and repositories (`ports.ubuntu.com`), `/etc/apk/arch`.
     "/etc/apk/arch", "/etc/apt/sources.list", "/etc/apt/sources.list.d/**",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _SHARED = "multiarch_shared_variant"
 _CHECKED_MARKS = ("image", "container", "parity", "audit", "index", "static_parity")
-_IMAGE_CHECKS = ("index", "static_parity")
+_IMAGE_CHECKS = ("audit", "index", "static_parity")
 _OWN_FIXTURES = "pytest_multiarch.plugin.fixtures"
 _IMAGE_FIXTURES = {"multiarch_variant", _SHARED, SPREAD}
 
@@ -169,10 +169,18 @@ def _check_marks(
 
 
 def _refuse_idle_check(metafunc: pytest.Metafunc) -> None:
-    """Refuse a test's own mark that asks for a check of an image, where the test opens none."""
-    if not _IMAGE_FIXTURES.isdisjoint(metafunc.fixturenames):
+    """Refuse a test's own mark that says how an image is checked, where the test opens none."""
+    opening = _IMAGE_FIXTURES.intersection(metafunc.fixturenames)
+    if opening - {_SHARED}:
         return
     for mark in metafunc.definition.own_markers:
+        if mark.name in _IMAGE_CHECKS and opening:
+            raise UsageError(
+                f"@pytest.mark.{mark.name} cannot reach `shared_variant`, which is wider than one "
+                "test: the mark would do nothing",
+                cure=f"write {mark.name}: in multiarch.yaml, which holds for all tests, or ask "
+                "for `variant` too",
+            )
         if mark.name in _IMAGE_CHECKS:
             raise UsageError(
                 f"@pytest.mark.{mark.name} on a test that opens no image: nothing would be checked",

@@ -323,7 +323,8 @@ def test_where_a_file_comes_from() -> None:
         "build that file for linux/arm64 (a COPY from the host or a base image pinned to one "
         "platform is the usual cause); it may run here by accident, and will not on linux/arm64 "
         "hardware\n"
-        "or, if it belongs there: pytest.mark.audit(allow={'/app': 'why'})"
+        "or, if it belongs there: pytest.mark.audit(allow={'/app': 'why'}), "
+        "or audit: in multiarch.yaml"
     )
 
 

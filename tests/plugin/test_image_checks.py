@@ -156,7 +156,20 @@ def test_separate_jobs_are_compared_when_their_records_are_merged(
     assert "image[unlike:1]" in (pytester.path / "j.xml").read_text()
 
 
-@pytest.mark.parametrize("name", ["index", "static_parity"])
+@pytest.mark.parametrize("name", ["audit", "index", "static_parity"])
+def test_mark_that_a_wide_fixture_cannot_see_is_refused(run: Run, name: str) -> None:
+    source = f"""
+    @pytest.fixture(scope="module")
+    def wide(shared_variant): return shared_variant
+    @pytest.mark.{name}()
+    def test_x(wide): pass
+    """
+    result = run(source)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*@pytest.mark.{name} cannot reach `shared_variant`*"])
+
+
+@pytest.mark.parametrize("name", ["audit", "index", "static_parity"])
 def test_mark_that_checks_an_image_is_refused_where_none_is_opened(run: Run, name: str) -> None:
     result = run(f"@pytest.mark.{name}()\ndef test_x(platform): pass\n")
     result.assert_outcomes(errors=1)
