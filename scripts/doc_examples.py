@@ -5,9 +5,9 @@
     scripts/doc_examples.py --check    exit with 1 if one is not what the program prints
 
 An example is a console block after the line `<!-- example -->` or `<!-- example FOLDER -->`. Its
-commands, `$ pytest-multiarch ...`, also with a pipe, are run in that folder of a copy of docs/example,
-whose README.md says what is there. In the copy there is also `app`, an image as `docker buildx build
---output type=oci,tar=false,dest=app` writes it.
+commands, `$ pytest-multiarch ...`, also with a pipe, are run in that folder of a copy of
+docs/example, whose README.md says what is there. In the copy there is also `app`, an image as
+`docker buildx build --output type=oci,tar=false,dest=app` writes it.
 """
 
 from __future__ import annotations

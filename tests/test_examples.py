@@ -102,7 +102,7 @@ def test_one_divergence_is_the_only_failure(demo: Demo) -> None:
         "examples/test_differs.py::test_char"
     ]
     assert list_names(demo, "test_differs", "failure") == ["test_char"]
-    assert "1 failed, 37 passed" in demo.output
+    assert "1 failed, 38 passed" in demo.output
 
 
 def test_the_image_is_in_order(demo: Demo) -> None:
