@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.outcomes import Failed
 
 from pytest_multiarch.core.errors import RecordError
 from pytest_multiarch.core.merging import (
@@ -29,7 +30,7 @@ from pytest_multiarch.plugin.ci import open_log
 from pytest_multiarch.plugin.emitter import VerdictRepr
 from pytest_multiarch.plugin.failing import fail_budgets
 from pytest_multiarch.plugin.options import find_service
-from pytest_multiarch.plugin.reports import VERDICT_ATTRIBUTE, make_locator
+from pytest_multiarch.plugin.reports import IMAGE, VERDICT_ATTRIBUTE, make_locator
 from pytest_multiarch.plugin.tracking import JUDGED, DivergedError, UncomparedError
 from pytest_multiarch.reports.account import name_result
 from pytest_multiarch.reports.diff import clean
@@ -207,6 +208,13 @@ class ForeignTest(_MergedTest):
         pytest.fail(render_foreign_failure(self._failure, self._run), pytrace=False)
 
 
+class WrongImageError(Failed):
+    """An image is not in order."""
+
+    __module__ = "builtins"  # as pytest's own: the name alone is shown
+    word = IMAGE
+
+
 class MergedImage(_MergedTest):
     """An image of merged records that is not in order; it fails again."""
 
@@ -216,7 +224,7 @@ class MergedImage(_MergedTest):
 
     def runtest(self) -> None:
         """Say what is wrong with it."""
-        pytest.fail(render_image(self._verdict), pytrace=False)
+        raise WrongImageError(render_image(self._verdict), pytrace=False)
 
 
 def _make_id(group: str) -> str:
@@ -282,7 +290,7 @@ class Merging:
         """Give a verdict its own word."""
         report = yield
         error = call.excinfo.value if call.excinfo is not None else None
-        if isinstance(error, JUDGED):
+        if isinstance(error, (*JUDGED, WrongImageError)):
             setattr(report, VERDICT_ATTRIBUTE, error.word)
         return report
 

@@ -63,6 +63,8 @@ class PartialTree:
         folder = self.follow(path)
         if folder is None or folder.kind is not FileKind.FOLDER:
             return ()
+        if folder.path == "/":
+            return self._refuse_root()
         if folder.path not in self._listed:
             self._listed.add(folder.path)
             for entry in self._read(folder.path):
@@ -71,6 +73,13 @@ class PartialTree:
         return tuple(
             each for each in self if posixpath.dirname(each.path) == folder.path != each.path
         )
+
+    def _refuse_root(self) -> tuple[FileEntry, ...]:
+        """Leave the root out, of which an engine gives no less than the whole image."""
+        note = "PATH leads to /, of which no programs were looked for"
+        if note not in self.notes:
+            self.notes.append(note)
+        return ()
 
     def _resolve(self, folder: str) -> str | None:
         """Give the folder that a path leads to, without links."""

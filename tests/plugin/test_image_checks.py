@@ -152,6 +152,7 @@ def test_separate_jobs_are_compared_when_their_records_are_merged(
     result = run(None, "--multiarch-merge", "r")
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["*config: User*"])
+    assert find_words(result, "IMAGE") == ["test_a.py::image[unlike:1]"]
     assert main(["merge", "r", "--junit", "j.xml"]) == 1
     assert "image[unlike:1]" in (pytester.path / "j.xml").read_text()
 

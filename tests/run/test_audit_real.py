@@ -55,6 +55,9 @@ def test_a_container_shows_what_the_image_holds(real: RealEngine) -> None:
             if expected is not None and found is not None:
                 assert (found.path, found.kind) == (expected.path, expected.kind), path
                 assert found.program == expected.program, path
+        assert not partial.notes
+        assert partial.list_folder("/") == ()  # that would be all of the image
+        assert partial.notes.pop() == "PATH leads to /, of which no programs were looked for"
         names = [each.path for each in whole.list_folder("/bin")]
         assert sorted(each.path for each in partial.list_folder("/bin")) == sorted(names)
         assert any(each.kind is FileKind.FILE for each in partial.list_folder("/bin"))
