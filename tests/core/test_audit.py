@@ -9,7 +9,6 @@ from pytest_multiarch.core.audit import (
     AuditScope,
     FindingKind,
     PathAllowance,
-    allow_findings,
     audit_tree,
     explain_audit,
 )
