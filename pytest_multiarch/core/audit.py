@@ -152,27 +152,13 @@ def audit_tree(
 
 
 def allow_findings(report: AuditReport, allow: Sequence[PathAllowance]) -> AuditReport:
-    """Give a report with the findings that are allowed marked so; the first allowance counts.
-
-    What nothing of a whole image makes use of is noted: it would hide what comes later.
-    """
-    patterns = [(compile_path_pattern(each.path), each) for each in allow]
-    used: set[str] = set()
+    """Give a report with the findings that are allowed marked so; the first allowance counts."""
+    patterns = [(compile_path_pattern(each.path), each.reason) for each in allow]
     findings = []
     for finding in report.findings:
-        fitting = [each for pattern, each in patterns if pattern.fullmatch(finding.path)]
-        used.update(each.path for each in fitting)
-        findings.append(replace(finding, allowed=fitting[0].reason) if fitting else finding)
-    stale = (
-        ()
-        if report.scope is not AuditScope.IMAGE
-        else tuple(
-            f"nothing is found at {each.path}, which is allowed ({each.reason}): take it out"
-            for each in allow
-            if each.path not in used
-        )
-    )
-    return replace(report, findings=tuple(findings), notes=(*report.notes, *stale))
+        reasons = [reason for pattern, reason in patterns if pattern.fullmatch(finding.path)]
+        findings.append(replace(finding, allowed=reasons[0]) if reasons else finding)
+    return replace(report, findings=tuple(findings))
 
 
 class _Auditor:

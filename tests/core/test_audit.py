@@ -9,7 +9,6 @@ from pytest_multiarch.core.audit import (
     AuditScope,
     FindingKind,
     PathAllowance,
-    allow_findings,
     audit_tree,
     explain_audit,
 )
@@ -282,14 +281,11 @@ def test_an_allowance_with_its_reason() -> None:
     assert [each.path for each in report.open_findings] == ["/opt/y"]
 
 
-def test_a_stale_allowance_is_noted_for_a_whole_image_only() -> None:
+@pytest.mark.parametrize("scope", [AuditScope.PROGRAM, AuditScope.IMAGE])
+def test_an_allowance_that_nothing_needs_is_not_noted(scope: AuditScope) -> None:
+    """Another platform or another image of the project may need it."""
     allow = (PathAllowance(path="/opt/**", reason="old helper"),)
-    assert audit(make_tree({}), allow=allow).notes == ()
-    report = audit(make_tree({}), allow=allow, scope=AuditScope.IMAGE)
-    assert report.notes == (
-        "nothing is found at /opt/**, which is allowed (old helper): take it out",
-    )
-    assert allow_findings(report, ()).notes == report.notes
+    assert audit(make_tree({}), allow=allow, scope=scope).notes == ()
 
 
 def test_what_is_not_audited() -> None:
