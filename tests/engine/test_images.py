@@ -87,7 +87,6 @@ def test_removing_an_absent_image_is_no_error(bench: Bench) -> None:
 
 def test_a_single_image_says_its_platform(bench: Bench) -> None:
     image = bench.engine.find_image(bench.name_actor(ARM64))
-    assert image.size > 0
     if bench.engine.read_facts().has_containerd_store:
         assert image.index.is_single
         assert image.index.platforms == image.available == (ARM64,)
