@@ -11,7 +11,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_multiarch import native
 from pytest_multiarch.cli.arguments import parse_platforms
 from pytest_multiarch.cli.merge import print_lines
 from pytest_multiarch.core.checks import check_settings
@@ -24,7 +23,7 @@ from pytest_multiarch.engine.credentials import read_logins
 from pytest_multiarch.engine.docker_api import open_engine
 from pytest_multiarch.engine.endpoint import find_endpoint, list_other_endpoints
 from pytest_multiarch.engine.machine import read_disk_space, read_machine
-from pytest_multiarch.engine.probe import build_probe_archive, name_probe_image
+from pytest_multiarch.engine.probe import build_probes
 from pytest_multiarch.engine.sessions import SessionLabels
 from pytest_multiarch.engine.watchdog import start_watchdog
 from pytest_multiarch.files.config_file import find_config_root, read_config_file
@@ -167,12 +166,7 @@ class LocalTools:
         self, platforms: Iterable[Platform], labels: Mapping[str, str]
     ) -> tuple[bytes, list[ProbeImage]]:
         """Build an archive of probe images, for those platforms that have a probe program."""
-        programs = {each: native.read_program("probe", each.slug) for each in platforms}
-        known = {platform: binary for platform, binary in programs.items() if binary}
-        archive = build_probe_archive(
-            known, session_id=self._session_id, labels=labels, read_program=known.__getitem__
-        )
-        names = [(name_probe_image(self._session_id, each), each) for each in known]
+        archive, names = build_probes(platforms, session_id=self._session_id, labels=labels)
         return archive, [ProbeImage(name=name, platform=each) for name, each in names]
 
     def start_watchdog(self) -> Watchdog:

@@ -12,6 +12,8 @@ import json
 import tarfile
 from typing import TYPE_CHECKING, Any
 
+from pytest_multiarch import native
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -24,6 +26,18 @@ _CREATED = "2001-09-09T01:46:40Z"
 def name_probe_image(session_id: str, platform: Platform) -> str:
     """Give the name under which a session's probe of a platform is loaded."""
     return f"pytest-multiarch/probe:{session_id}-{platform.slug}"
+
+
+def build_probes(
+    platforms: Iterable[Platform], *, session_id: str, labels: Mapping[str, str]
+) -> tuple[bytes, list[tuple[str, Platform]]]:
+    """Build an archive of probe images, and give their names, for platforms that have a probe."""
+    programs = {each: native.read_program("probe", each.slug) for each in platforms}
+    known = {platform: binary for platform, binary in programs.items() if binary}
+    archive = build_probe_archive(
+        known, session_id=session_id, labels=labels, read_program=known.__getitem__
+    )
+    return archive, [(name_probe_image(session_id, each), each) for each in known]
 
 
 def build_probe_archive(

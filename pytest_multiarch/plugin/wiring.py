@@ -11,7 +11,7 @@ from pytest_multiarch.engine.docker_api import open_engine
 from pytest_multiarch.engine.emulator import find_emulator
 from pytest_multiarch.engine.endpoint import Endpoint, find_endpoint
 from pytest_multiarch.engine.machine_lock import hold_measure_lock
-from pytest_multiarch.engine.probe import build_probe_archive, name_probe_image
+from pytest_multiarch.engine.probe import build_probes
 from pytest_multiarch.engine.pull_lock import hold_pull_lock
 from pytest_multiarch.engine.sessions import SessionLabels
 from pytest_multiarch.engine.watchdog import start_watchdog
@@ -75,13 +75,8 @@ class DockerTools:
         self, platforms: Iterable[Platform], labels: Mapping[str, str]
     ) -> tuple[bytes, list[ProbeImage]]:
         """Build an archive of probe images, for those platforms that have a probe program."""
-        programs = {each: native.read_program("probe", each.slug) for each in platforms}
-        known = {platform: binary for platform, binary in programs.items() if binary}
-        archive = build_probe_archive(
-            known, session_id=self._session_id, labels=labels, read_program=known.__getitem__
-        )
-        names = [(name_probe_image(self._session_id, each), each) for each in known]
-        return archive, [ProbeImage(name=name, platform=platform) for name, platform in names]
+        archive, names = build_probes(platforms, session_id=self._session_id, labels=labels)
+        return archive, [ProbeImage(name=name, platform=each) for name, each in names]
 
     def start_watchdog(self) -> Watchdog:
         """Start the process that cleans up if this one is killed."""

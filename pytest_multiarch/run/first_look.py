@@ -39,6 +39,7 @@ class FirstLook:
         self._node = node
         self._lock = threading.RLock()
         self._compared: dict[_Asked, _Compared] = {}
+        self._seen: dict[tuple[object, ...], Inspected] = {}
 
     def look(
         self, variant: ResolvedVariant, rules: ImageRules, platforms: Sequence[Platform]
@@ -52,6 +53,18 @@ class FirstLook:
             ImageError, EngineError: all files were to be audited, and they cannot be read. What
                 else goes wrong is a note: each program is looked at again before it starts.
         """
+        asked = (variant.reference.text, variant.digest, variant.platform, rules, tuple(platforms))
+        with self._lock:
+            found = self._seen.get(asked)
+            if found is None:
+                found = self._look(variant, rules, platforms)
+                if not found.notes:  # what could not be looked at is tried again
+                    self._seen[asked] = found
+            return found
+
+    def _look(
+        self, variant: ResolvedVariant, rules: ImageRules, platforms: Sequence[Platform]
+    ) -> Inspected:
         inspected = self._audit(variant, rules.audit)
         static = rules.static_parity
         inspected = replace(inspected, allow=static.allow)

@@ -6,10 +6,11 @@ For images of which an export would take long: an engine hashes all of one, at 4
 from __future__ import annotations
 
 import posixpath
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.errors import ContainerError, EngineError, EngineGoneError, ImageError
-from pytest_multiarch.core.filetree import FileEntry, FileKind, Layer
+from pytest_multiarch.core.filetree import FileEntry, FileKind
 from pytest_multiarch.core.manifest import StoredLayer
 
 if TYPE_CHECKING:
@@ -36,10 +37,6 @@ class PartialTree:
     def __iter__(self) -> Iterator[FileEntry]:
         """Give what was looked up so far."""
         return (each for each in self._entries.values() if each is not None)
-
-    def to_layer(self, diff_id: str) -> Layer:
-        """Give what was looked up, in the form in which it can be kept."""
-        return Layer(digest="", diff_id=diff_id, entries=tuple(self), notes=tuple(self.notes))
 
     def find(self, path: str) -> FileEntry | None:
         """Give a path itself, its parents' links followed."""
@@ -114,7 +111,7 @@ class PartialTree:
         parent = posixpath.dirname(path)
         try:
             with self._engine.open_archive(self._id, path) as stream:
-                layer = self._read_layer(StoredLayer(digest=""), _Bounded(stream, path))
+                layer = self._read_layer(StoredLayer(digest=""), _Bounded(stream))
         except (ContainerError, ImageError) as error:
             self.notes.append(f"{path} was not read: {error.headline}")
             return ()
@@ -124,9 +121,8 @@ class PartialTree:
 class _Bounded:
     """A stream that is given up once it is too long."""
 
-    def __init__(self, stream: ByteStream, path: str) -> None:
+    def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
-        self._path = path
         self._left = _FOLDER_LIMIT
 
     def read(self, size: int, /) -> bytes:
@@ -143,6 +139,4 @@ class _Bounded:
 
 
 def _move(entry: FileEntry, parent: str) -> FileEntry:
-    from dataclasses import replace
-
     return replace(entry, path=posixpath.join(parent, entry.path.lstrip("/")))
