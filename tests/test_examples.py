@@ -58,7 +58,7 @@ def demo(engines: KnownEngines, demo_image: None, tmp_path_factory: pytest.TempP
     done = subprocess.run(
         [*command, "-p", "no:cacheprovider", "--color=no"],
         check=False, cwd=ROOT, capture_output=True, text=True, timeout=300,
-        env=engines.make_environ("main"),
+        env=make_terminal_environ(engines),
     )  # fmt: skip
     return Demo(
         exit_code=done.returncode,
@@ -68,6 +68,16 @@ def demo(engines: KnownEngines, demo_image: None, tmp_path_factory: pytest.TempP
             for each in ET.parse(junit).iter("testcase")
         },
     )
+
+
+def make_terminal_environ(engines: KnownEngines) -> dict[str, str]:
+    """Make the environment of a person at a terminal of 80 columns, also where this runs in CI.
+
+    In CI pytest does not shorten its lines, and the plugin writes for the CI service.
+    """
+    service = ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITLAB_CI")
+    environ = {k: v for k, v in engines.make_environ("main").items() if k not in service}
+    return {**environ, "COLUMNS": "80"}
 
 
 def read_status(case: ET.Element) -> str:
