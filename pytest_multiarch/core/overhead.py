@@ -54,8 +54,9 @@ class Measurement:
 
     `what` is the command or the callable's name, for people. `rounds` is how many were to be made,
     decided before the first; `failure` is why there are fewer, and None if there are not. A round
-    that could not be finished on all platforms counts on none. `measuring_s` is the wall time of
-    it all, for the cost of measuring.
+    that could not be finished on all platforms counts on none. `control_failure` is why there is no
+    control, if there was to be one: that takes nothing from the platforms. `measuring_s` is the
+    wall time of it all, for the cost of measuring.
     """
 
     what: str
@@ -64,6 +65,7 @@ class Measurement:
     platforms: tuple[PlatformSamples, ...]
     measuring_s: float
     failure: MultiarchError | None = None
+    control_failure: MultiarchError | None = None
 
     def explain_failure(self) -> str:
         """Say in one line why there are fewer rounds; empty if there are not."""

@@ -114,7 +114,7 @@ def measure_command(
         for subject in subjects:
             opened.callback(subject.close)
         with ThreadPoolExecutor(len(subjects)) as pool:
-            tuple(pool.map(TimedCommand.open, subjects))
+            tuple(pool.map(TimedCommand.open, (each for each in subjects if not each.is_control)))
         return measure_subjects(shlex.join(call.argv), subjects, plan or Plan(), begun)
 
 
@@ -141,26 +141,51 @@ def measure_callable(
 
 @dataclass(slots=True, kw_only=True)
 class _Taken:
+    subject: Subject
     warmup: tuple[Sample, ...] = ()
     rounds: list[tuple[Sample, ...]] = field(default_factory=list)
+    failure: MultiarchError | None = None
+
+    def run(self, runs: int, *, is_warmup: bool) -> tuple[Sample, ...]:
+        """Have the work done; a control that fails is left out from then on."""
+        if self.failure is not None:
+            return ()
+        try:
+            return self.subject.run(runs, is_warmup=is_warmup)
+        except EngineGoneError:
+            raise
+        except MultiarchError as error:
+            if not self.subject.is_control:
+                raise
+            self.failure = error
+            return ()
+
+    def to_samples(self) -> PlatformSamples:
+        return PlatformSamples(
+            platform=self.subject.platform,
+            execution=self.subject.execution,
+            is_control=self.subject.is_control,
+            warmup=self.warmup,
+            rounds=tuple(self.rounds),
+        )
 
 
 def measure_subjects(
     what: str, subjects: Sequence[Subject], plan: Plan, begun: float
 ) -> Measurement:
     """Have subjects do the work in turns; `begun` is when measuring began, on `perf_counter`."""
-    taken = [_Taken() for _ in subjects]
+    taken = [_Taken(subject=each) for each in subjects]
     rounds, failure = plan.rounds or 0, None
     try:
-        for subject, own in zip(subjects, taken, strict=True):
-            own.warmup = subject.run(plan.warmup, is_warmup=True)
-            _check_length(own.warmup, what, subject.platform)
-        round_s = plan.runs * sum(own.warmup[-1].wall_s for own in taken)
+        for own in taken:
+            own.warmup = own.run(plan.warmup, is_warmup=True)
+            if own.warmup:
+                _check_length(own.warmup, what, own.subject.platform)
+        round_s = plan.runs * sum(own.warmup[-1].wall_s for own in taken if own.warmup)
         rounds = plan_rounds(round_s, rounds=plan.rounds)
-        pairs = list(zip(subjects, taken, strict=True))
         for number in range(rounds):
-            order = order_round(pairs, number, seed=what)
-            made = [(own, each.run(plan.runs, is_warmup=False)) for each, own in order]
+            order = order_round(taken, number, seed=what)
+            made = [(own, own.run(plan.runs, is_warmup=False)) for own in order]
             for own, samples in made:
                 own.rounds.append(samples)
     except MultiarchError as error:
@@ -169,18 +194,10 @@ def measure_subjects(
         what=what,
         rounds=rounds,
         runs=plan.runs,
-        platforms=tuple(
-            PlatformSamples(
-                platform=subject.platform,
-                execution=subject.execution,
-                is_control=subject.is_control,
-                warmup=own.warmup,
-                rounds=tuple(own.rounds),
-            )
-            for subject, own in zip(subjects, taken, strict=True)
-        ),
+        platforms=tuple(own.to_samples() for own in taken if own.failure is None),
         measuring_s=time.perf_counter() - begun,
         failure=failure,
+        control_failure=next((own.failure for own in taken if own.failure is not None), None),
     )
 
 
@@ -211,6 +228,7 @@ class TimedCommand:
         self._allowed = allowed
         self._session = TimerSession(started, launch)
         self._exit_code: int | None = None
+        self._is_open = False
         self._limit_s = stretch_deadline(
             RUN_TIMEOUT_S, call.timeout_s, is_emulated=started.execution.is_emulated
         )
@@ -230,6 +248,7 @@ class TimedCommand:
         started = self._started
         check_exec(started.node, started.id, started.variant, self._call, files=started.files)
         self._session.open()
+        self._is_open = True
 
     def close(self) -> None:
         """End the timer."""
@@ -237,6 +256,8 @@ class TimedCommand:
 
     def run(self, runs: int, *, is_warmup: bool) -> tuple[Sample, ...]:
         """Run it; what it does in the warm-up, it has to do always."""
+        if not self._is_open:
+            self.open()
         samples = []
         for report in self._session.run(runs=runs, limit_s=self._limit_s, is_loud=is_warmup):
             if report.sample is None:

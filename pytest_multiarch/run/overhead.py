@@ -209,18 +209,15 @@ class OverheadMeter:
             self._bench.put_files(each, call.files)
         control, note = self._find_control(call) if is_controlled else (None, "")
 
-        def measure(*controls: Control) -> Measurement:
-            return self._bench.measure_command(
-                containers, call, plan=order.plan, allowed=allowed, controls=controls
-            )
-
-        if control is None:
-            measurement = measure()
-        else:
-            measurement = measure(control)
-            if _has_control_failed(measurement):
-                note = f"no control run: {measurement.explain_failure()}"
-                measurement = measure()
+        measurement = self._bench.measure_command(
+            containers,
+            call,
+            plan=order.plan,
+            allowed=allowed,
+            controls=() if control is None else (control,),
+        )
+        if measurement.control_failure is not None:
+            note = f"no control run: {measurement.control_failure.headline}"
         return self._finish(measurement, "command", order, control_note=note)
 
     def _finish(
@@ -345,13 +342,6 @@ class OverheadMeter:
         steps["first start"] = time.perf_counter() - begun
         container.remove()
         return steps, problem
-
-
-def _has_control_failed(measurement: Measurement) -> bool:
-    """Whether it was the control whose first run failed; all others had theirs before."""
-    if measurement.failure is None:
-        return False
-    return all(bool(each.warmup) is not each.is_control for each in measurement.platforms)
 
 
 def _refuse_for_callable(given: Mapping[str, object]) -> None:

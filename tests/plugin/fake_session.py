@@ -161,8 +161,9 @@ class FakeSubject:
     def run(self, runs: int, *, is_warmup: bool) -> tuple[Sample, ...]:
         """Take the next time."""
         self._round += not is_warmup
-        if self._word == "fail":
-            if self._round > 2 or self.is_control:
+        if self._word in ("fail", "fail-later"):
+            is_early = self.is_control and self._word == "fail"
+            if self._round > 2 or is_early:
                 raise MeasurementError("fake: it failed", cure="do not")
             return (Sample(wall_s=1.0),) * runs
         times = [float(each) for each in self._word.split(":")]

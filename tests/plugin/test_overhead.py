@@ -370,6 +370,7 @@ def test_with_leave_it_reaches_everything(measure: Run) -> None:
     [
         ("measure('script', '1', '12', '8')", "control run of 'script' is not possible"),
         ("measure('spend', '1', '12', 'fail')", "no control run: fake: it failed"),
+        ("measure('spend', '1', '12', 'fail-later')", "no control run: fake: it failed"),
     ],
 )
 def test_without_a_control_it_says_why(measure: Run, call: str, note: str) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from pytest_multiarch.core.call import Call
-from pytest_multiarch.core.errors import ContainerError, MeasurementError, UsageError
+from pytest_multiarch.core.errors import (
+    ContainerError,
+    EngineGoneError,
+    MeasurementError,
+    UsageError,
+)
 from pytest_multiarch.core.execution import Execution, ExecutionKind
 from pytest_multiarch.core.overhead import PlatformSamples, Sample
 from pytest_multiarch.run.measure import (
@@ -91,6 +96,27 @@ def test_a_warmup_that_fails_leaves_nothing_but_itself() -> None:
     assert measurement.failure is not None
 
 
+@pytest.mark.parametrize("fails_at", [0, 3])
+def test_a_control_that_fails_takes_nothing_from_the_platforms(fails_at: int) -> None:
+    turns: list[str] = []
+    measurement = measure(turns, Plan(rounds=5), is_control=True, fails_at=fails_at)
+    assert measurement.failure is None
+    assert str(measurement.control_failure) == "gone"
+    assert [len(each.rounds) for each in measurement.platforms] == [5]
+    assert turns.count("arm64") == fails_at + 1
+
+
+def test_an_engine_that_is_gone_in_a_control_run_ends_all() -> None:
+    control = FakeSubject(platform=ARM64, turns=[], is_control=True)
+    control.run = lambda *_, **__: raise_gone()  # type: ignore[method-assign]
+    subjects = [FakeSubject(platform=AMD64, turns=[]), control]
+    assert isinstance(measure_subjects("work", subjects, Plan(), 0.0).failure, EngineGoneError)
+
+
+def raise_gone() -> NoReturn:
+    raise EngineGoneError("the engine is gone")
+
+
 def test_work_of_no_length() -> None:
     failure = measure([], Plan(), wall_s=0.0).failure
     assert isinstance(failure, MeasurementError)
@@ -145,6 +171,7 @@ def test_what_a_callable_raises_keeps_the_samples() -> None:
     def ask(container: Any) -> None:
         if next(turns) == 3:
             raise ValueError("no answer")
+        time.sleep(0.001)
 
     measurement = measure_callable([container], ask)
     assert len(measurement.platforms[0].rounds) == 2
