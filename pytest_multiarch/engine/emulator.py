@@ -56,7 +56,7 @@ def find_emulator(
         if content is not None and not refusal:
             return FileToCopy(path=str(path), content=content, mode=0o755)
         refusals += [f"{path} {refusal}"] if refusal else []
-    seen = "; ".join(refusals) or f"there is no {configured or names[0]}"
+    seen = "; ".join(refusals) or f"there is no {configured or names[0]} on this machine"
     raise UsageError(
         f"no emulator for a control run on {platform}: {seen}",
         cure="install one (Debian, Ubuntu: apt-get install qemu-user-static), or name a static "

@@ -66,9 +66,16 @@ class Recorder(Protocol):
 
 
 def run_once(
-    node: Node, variant: ResolvedVariant, execution: Execution, call: Call
+    node: Node,
+    variant: ResolvedVariant,
+    execution: Execution,
+    call: Call,
+    *,
+    security: tuple[str, ...] = (),
 ) -> tuple[RunResult, Mapping[str, str]]:
     """Run a command in a fresh container, and remove that; give also its known strings.
+
+    `security` are options as Docker's `--security-opt` has them.
 
     Raises:
         WrongArchitectureError: the program is for another architecture; nothing ran.
@@ -76,7 +83,7 @@ def run_once(
         DeadlineError: it did not end in time; it is killed and removed.
     """
     begun = time.perf_counter()
-    container_id = node.create(specify(variant, call))
+    container_id = node.create(replace(specify(variant, call), security=security))
     created = time.perf_counter()
     try:
         prepare(node, container_id, variant, call)

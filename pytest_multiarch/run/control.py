@@ -2,6 +2,8 @@
 
 What is slower, or different, there as well is the emulator's doing; what is not belongs to the
 other architecture's program. Nothing on the host changes.
+
+`start_control` gives a container to measure in, `run_control` makes one call, as a test made it.
 """
 
 from __future__ import annotations
@@ -17,14 +19,15 @@ from pytest_multiarch.core.elf import mark_unregistered
 from pytest_multiarch.core.errors import ContainerError, UsageError
 from pytest_multiarch.core.execution import Execution, ExecutionKind, read_emulator_version
 from pytest_multiarch.core.ports import EngineFacts, ExecSpec
+from pytest_multiarch.run.calls import list_command, run_once
 from pytest_multiarch.run.output import OutputCollector, drain
 from pytest_multiarch.run.program import Lookup, find_program
-from pytest_multiarch.run.timer import Launch, read_native, start_idle
+from pytest_multiarch.run.timer import Launch, name_errno, read_native, start_idle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from pytest_multiarch.core.call import Call, FileToCopy
+    from pytest_multiarch.core.call import Call, FileToCopy, RunResult
     from pytest_multiarch.core.variant import ResolvedVariant
     from pytest_multiarch.run.node import Node
     from pytest_multiarch.run.started import StartedContainer
@@ -34,7 +37,13 @@ EMULATOR_PATH = "/.pytest-multiarch-qemu"
 OPEN_SECURITY = ("seccomp=unconfined", "apparmor=unconfined")
 """What a namespace of its own takes: Docker's profiles refuse `unshare` and `mount`."""
 _OLDEST_KERNEL = (6, 7)
+_NEEDS_LEAVE = "whole process trees need --multiarch-control"
 _ASK_S = 20.0
+_SHORT = 4096
+_LAUNCHER_FAILED = 125
+_LAUNCHER_SAYS = re.compile(
+    r"pytest-multiarch control: (?P<step>.*): error (?P<errno>[0-9a-f]{1,4})\n?\Z"
+)
 _ACCOUNT = re.compile(rb"((?:[0-9a-f]{1,8} ?){2,66})\n([^\n\0]*)\n\Z")
 
 
@@ -45,6 +54,11 @@ class ControlWay(Enum):
     """The program and all that it starts."""
     FIRST = "first"
     """The first process alone: what it starts runs natively."""
+
+    @property
+    def security(self) -> tuple[str, ...]:
+        """What its containers need of `--security-opt`."""
+        return OPEN_SECURITY if self is ControlWay.TREE else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +75,13 @@ class Account:
 class Control:
     """A running container of the native variant, in which commands are started emulated.
 
-    `note` says why the emulator does not reach further, and is empty if it does.
+    `note` says why the emulator does not reach further, and is empty if it does. `files` are what
+    starts them.
     """
 
     started: StartedContainer
     way: ControlWay
+    files: tuple[FileToCopy, ...] = ()
     note: str = ""
 
     def launch(self, call: Call) -> Launch:
@@ -82,6 +98,34 @@ class Control:
         env = {"HOME": account.home, **call.env} if account.home else call.env
         return replace(Launch.of_call(call), before=words, user="0", env=env)
 
+    def run(self, call: Call) -> tuple[RunResult, Mapping[str, str]]:
+        """Make a call emulated, in a fresh container of its own; give also its known strings.
+
+        It is `calls.run_once` in all else: entrypoint, environment, stdin, user and deadline hold,
+        the program is process 1. The call's files have to be those the control was started with.
+
+        Raises:
+            UsageError: as `launch`.
+            MultiarchError: as `calls.run_once`.
+        """
+        started = self.started
+        words = list_command(started.variant, call)
+        launch = self.launch(replace(call, argv=words, entrypoint=None))
+        emulated = replace(
+            call,
+            entrypoint=(*launch.before, *launch.argv),
+            argv=(),
+            user=launch.user,
+            env=launch.env,
+            files=(*call.files, *self.files),
+        )
+        result, known = run_once(
+            started.node, started.variant, started.execution, emulated, security=self.way.security
+        )
+        if self.way is ControlWay.TREE and result.exit_code == _LAUNCHER_FAILED:
+            _refuse_launcher(result.err.head, words)
+        return replace(result, command=call.describe()), known
+
     def remove(self) -> None:
         """Remove the container."""
         self.started.remove()
@@ -92,12 +136,20 @@ class Control:
             started.variant, call.argv, path=call.env.get("PATH", ""), workdir=call.workdir
         )
         program = find_program(started.node.engine, started.id, call.argv[0], lookup)
-        if program is None or program.is_script or not program.headers:
-            what = "is a script" if program and program.is_script else "is no program of the image"
+        if program is None or not (program.is_script or program.headers):
             raise UsageError(
-                f"a control run of {call.argv[0]!r} is not possible: it {what}, and {self.note}",
-                cure="give a program, not a script, or allow control runs of whole process trees "
-                "with --multiarch-control",
+                f"a control run of {call.argv[0]!r} is not possible: it is no program of the image",
+                cure="give the path of a program that the image has, or a name in its PATH",
+            )
+        if program.is_script:
+            leave = self.note == _NEEDS_LEAVE
+            raise UsageError(
+                f"a control run of {call.argv[0]!r} is not possible: it is a script, and "
+                f"{self.note}",
+                cure="allow control runs of whole process trees with --multiarch-control"
+                if leave
+                else "give a program, not a script, or use a node that lets whole process trees be "
+                "emulated",
             )
         return (EMULATOR_PATH, "-0", call.argv[0], program.headers[0][0], *call.argv[1:])
 
@@ -122,11 +174,43 @@ def choose_way(facts: EngineFacts, *, is_allowed: bool) -> tuple[ControlWay, str
     `is_allowed`: the user has opted in to a container without a seccomp profile.
     """
     if not is_allowed:
-        return ControlWay.FIRST, "whole process trees need --multiarch-control"
+        return ControlWay.FIRST, _NEEDS_LEAVE
     kernel = tuple(int(number) for number in re.findall(r"\d+", facts.kernel)[:2])
     if kernel < _OLDEST_KERNEL:
-        return ControlWay.FIRST, f"whole process trees need Linux 6.7, the node has {facts.kernel}"
+        found = facts.kernel or "a kernel that it does not tell"
+        return ControlWay.FIRST, f"whole process trees need Linux 6.7, the node has {found}"
     return ControlWay.TREE, ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlRun:
+    """What a call did under the emulator, and how far that reached (see `Control`).
+
+    `known` are the strings that only its container had, as of any call.
+    """
+
+    result: RunResult
+    known: Mapping[str, str]
+    way: ControlWay
+    note: str = ""
+
+
+def run_control(
+    node: Node, variant: ResolvedVariant, call: Call, *, is_allowed: bool = False
+) -> ControlRun:
+    """Make one call of a native variant under the emulator, and leave nothing.
+
+    For several calls with the same files, start a control and have it run each.
+
+    Raises:
+        UsageError, ContainerError: as `start_control`.
+        MultiarchError: as `Control.run`.
+    """
+    control = start_control(node, variant, call, is_allowed=is_allowed)
+    with _removing_on_error(control):
+        result, known = control.run(call)
+    control.remove()
+    return ControlRun(result=result, known=known, way=control.way, note=control.note)
 
 
 def start_control(
@@ -166,15 +250,9 @@ def _start(
     node: Node, variant: ResolvedVariant, call: Call, emulator: FileToCopy, way: ControlWay
 ) -> Control:
     execution = Execution(kind=ExecutionKind.QEMU, evidence=(f"started by {emulator.path}",))
-    started = start_idle(
-        node,
-        variant,
-        execution,
-        call,
-        security=OPEN_SECURITY if way is ControlWay.TREE else (),
-        files=_list_files(node, emulator, way),
-    )
-    control = Control(started=started, way=way)
+    files = _list_files(node, emulator, way)
+    started = start_idle(node, variant, execution, call, security=way.security, files=files)
+    control = Control(started=started, way=way, files=files)
     with _removing_on_error(control):
         started.execution = _complete(started)
     return control
@@ -216,18 +294,37 @@ def _try_tree(control: Control, call: Call) -> str:
     words = (*launch.before, EMULATOR_PATH, "--version")
     printed = _ask(control.started, ExecSpec(argv=words, user=launch.user))
     text = printed.decode(errors="backslashreplace")
-    return "" if read_emulator_version(text) else text.strip()[:200] or "it says nothing"
+    return "" if read_emulator_version(text) else _explain_launcher(text.strip()[:200])
+
+
+def _explain_launcher(text: str) -> str:
+    """Name the error that the launcher gives as a number."""
+    match = _LAUNCHER_SAYS.match(text)
+    if match is None:
+        return text or "it says nothing"
+    return f"{match['step']}: {name_errno(int(match['errno'], 16))}"
+
+
+def _refuse_launcher(said: bytes, words: tuple[str, ...]) -> None:
+    """Tell the launcher's own failure from a program's exit code."""
+    text = said[:_SHORT].decode(errors="backslashreplace")
+    if _LAUNCHER_SAYS.match(text):
+        raise ContainerError(
+            f"a control run of {words[0]!r} could not be started: {_explain_launcher(text)}",
+            cure="look whether it runs natively; if so, leave whole process trees out: start "
+            "without --multiarch-control",
+        )
 
 
 def _ask(started: StartedContainer, spec: ExecSpec) -> bytes:
     """Execute something short in a container, and give all that it printed, bounded."""
     _, attachment = started.node.engine.start_exec(started.id, spec)
-    collector = OutputCollector(limit=4096)
+    collector = OutputCollector(limit=_SHORT)
     try:
         deadline = time.monotonic() + _ASK_S
         drain(attachment, deadline=deadline, collectors={"stdout": collector, "stderr": collector})
     except TimeoutError:
-        return b""
+        return f"no answer within {_ASK_S:g} s".encode()
     finally:
         attachment.close()
     return collector.finish().head

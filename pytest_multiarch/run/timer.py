@@ -254,7 +254,7 @@ class TimerSession:
 
 def explain_errno(argv: tuple[str, ...], number: int) -> ContainerError:
     """Say that a command could not be executed, by the errno of it."""
-    what = f"the program {argv[0]!r} could not be started: {_name_error(number)}"
+    what = f"the program {argv[0]!r} could not be started: {name_errno(number)}"
     if number in (errno.ENOENT, errno.EACCES):
         return ProgramNotFoundError(
             what, cure="give the path of a program that the image has, or a name in its PATH"
@@ -262,7 +262,8 @@ def explain_errno(argv: tuple[str, ...], number: int) -> ContainerError:
     return ContainerError(what, cure="give a program that the node can execute")
 
 
-def _name_error(number: int) -> str:
+def name_errno(number: int) -> str:
+    """Name an errno as people know it; empty for 0."""
     return f"{os.strerror(number)} ({errno.errorcode.get(number, number)})" if number else ""
 
 

@@ -13,14 +13,16 @@ from pytest_multiarch.core.errors import (
     ContainerError,
     DeadlineError,
     MeasurementError,
+    MultiarchError,
     ProgramNotFoundError,
     UsageError,
     WrongArchitectureError,
 )
 from pytest_multiarch.core.execution import Execution, ExecutionKind
 from pytest_multiarch.core.ports import ExecSpec
+from pytest_multiarch.run.calls import run_once
 from pytest_multiarch.run.container import ContainerSettings
-from pytest_multiarch.run.control import ControlWay, start_control
+from pytest_multiarch.run.control import ControlWay, run_control, start_control
 from pytest_multiarch.run.measure import Plan, measure_callable, measure_command
 from pytest_multiarch.run.started import StartedContainer
 from pytest_multiarch.run.timer import start_idle
@@ -117,7 +119,7 @@ def test_a_control_run_keeps_user_folder_and_environment(
     )
     main.callback(control.remove)
     measurement = measure_command([start(main)], call, plan=few, controls=[control])
-    assert measurement.failure is None
+    assert (measurement.failure, measurement.control_failure) == (None, None)
 
 
 @on_main
@@ -130,7 +132,8 @@ def test_a_control_run_gives_no_more_capabilities(main: RealEngine) -> None:
     assert int(expected, 16) > 0
     check = f'[ "$(grep CapBnd /proc/self/status | cut -f2)" = {expected} ]'
     call = Call(argv=("sh", "-c", check))
-    assert measure_command([native], call, plan=few, controls=[control]).failure is None
+    measurement = measure_command([native], call, plan=few, controls=[control])
+    assert (measurement.failure, measurement.control_failure) == (None, None)
 
 
 def read_capabilities(started: StartedContainer) -> str:
@@ -174,6 +177,68 @@ def test_a_script_is_no_first_process(main: RealEngine) -> None:
     with pytest.raises(UsageError, match="it is a script") as caught:
         control.launch(call)
     assert "--multiarch-control" in caught.value.cure
+
+
+SHOW = """
+printf '%s|' "$0" "$@" "$(id -u)" "$PWD" "$A" "$HOME" "$(cat /in/file)" "$$"
+cat
+echo oops >&2
+exit 7
+"""
+
+
+@on_main
+@pytest.mark.parametrize("is_allowed", [False, True])
+def test_any_call_is_made_emulated_as_it_was_made_natively(
+    main: RealEngine, is_allowed: bool
+) -> None:
+    variant = main.open_variant("sample")
+    call = Call(
+        entrypoint=("sh", "-c"), argv=(SHOW, "name", "two words"), user="1000:1000",
+        workdir="/tmp", env={"A": "1", "HOME": "/home/x"}, stdin=b"typed\n",
+        files=(FileToCopy(path="/in/file", content=b"content"),), network="none", timeout_s=60,
+    )  # fmt: skip
+    native, _ = run_once(main.node, variant.resolved, variant.execution, call)
+    found = run_control(main.node, variant.resolved, call, is_allowed=is_allowed)
+    assert native.exit_code == 7
+    assert found.result.exit_code == 7
+    assert found.result.stdout == native.stdout
+    assert found.result.stdout.endswith("content|1|typed\n")
+    assert found.result.stderr == native.stderr == "oops\n"
+    assert found.result.command == native.command
+    assert found.result.execution.is_emulated
+    assert found.way is (ControlWay.TREE if is_allowed else ControlWay.FIRST)
+    assert bool(found.note) is not is_allowed
+
+
+@on_main
+@pytest.mark.parametrize("is_allowed", [False, True])
+def test_a_crash_under_the_emulator_is_its_result(main: RealEngine, is_allowed: bool) -> None:
+    call = Call(entrypoint=("sh",), argv=("-c", "kill -SEGV $$; sleep 0.1"))
+    variant = main.open_variant("sample").resolved
+    result = run_control(main.node, variant, call, is_allowed=is_allowed).result
+    assert result.exit_code == 139
+    assert "uncaught target signal 11" in result.stderr
+
+
+@on_main
+@pytest.mark.parametrize(
+    ("is_allowed", "message"), [(False, "no program of the image"), (True, "No such file")]
+)
+def test_a_control_run_of_what_is_not_there(
+    main: RealEngine, is_allowed: bool, message: str
+) -> None:
+    variant = main.open_variant("sample").resolved
+    with pytest.raises(MultiarchError, match=message):
+        run_control(main.node, variant, Call(argv=("nosuch",)), is_allowed=is_allowed)
+
+
+@on_main
+def test_a_script_is_run_emulated_with_leave(main: RealEngine) -> None:
+    script = FileToCopy(path="/x", content=b"#!/bin/sh\ncat /proc/self/comm\n", mode=0o755)
+    call = Call(argv=("/x",), files=(script,))
+    variant = main.open_variant("sample").resolved
+    assert run_control(main.node, variant, call, is_allowed=True).result.exit_code == 0
 
 
 @on_main
