@@ -331,14 +331,18 @@ class _LayerBytes:
     def take_in(self, line: Mapping[str, Any]) -> None:
         """Take in a line of a progress stream."""
         detail, layer = line.get("progressDetail"), line.get("id")
-        if line.get("status") != "Downloading" or not isinstance(detail, dict):
-            return
-        done, total = detail.get("current"), detail.get("total")
-        if isinstance(layer, str) and isinstance(done, int):
-            size = total if isinstance(total, int) else 0
-            self._layers[layer] = done, max(size, done)
-            fetched, sizes = zip(*self._layers.values(), strict=True)
-            self._tell(sum(fetched), sum(sizes))
+        if line.get("status") == "Downloading" and isinstance(detail, dict):
+            done, total = detail.get("current"), detail.get("total")
+            if isinstance(layer, str) and isinstance(done, int):
+                size = total if isinstance(total, int) else 0
+                self._layers[layer] = done, max(size, done)
+                self._tell_all()
+        elif line.get("status") == "Extracting":  # the longer part of many pulls
+            self._tell_all()
+
+    def _tell_all(self) -> None:
+        fetched = sum(done for done, _ in self._layers.values())
+        self._tell(fetched, sum(size for _, size in self._layers.values()))
 
 
 def _quote(reference: str) -> str:
