@@ -32,7 +32,6 @@ from pytest_multiarch.core.ports import (
     Manifest,
     PathStat,
     StreamName,
-    ignore_bytes,
 )
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.run.container import Container, ContainerSettings
@@ -569,6 +568,7 @@ class FakeTools:
     probes: dict[Platform, FakeImage] = field(default_factory=dict)
     watchdogs: list[FakeWatchdog] = field(default_factory=list)
     locked: list[str] = field(default_factory=list)
+    progress: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     opened: int = 0
 
     def open_engine(self) -> FakeEngine:
@@ -600,9 +600,12 @@ class FakeTools:
         self.watchdogs.append(FakeWatchdog())
         return self.watchdogs[-1]
 
-    def show_progress(self, task: str) -> contextlib.AbstractContextManager[TellBytes]:
-        """Show nothing."""
-        return contextlib.nullcontext(ignore_bytes)
+    @contextlib.contextmanager
+    def show_progress(self, task: str, *, unit: str = "") -> Iterator[TellBytes]:
+        """Note what is told of a task."""
+        del unit
+        steps = self.progress.setdefault(task, [])
+        yield lambda done, total: steps.append((done, total))
 
     @contextlib.contextmanager
     def lock_pull(self, engine_id: str, pin: str) -> Iterator[None]:

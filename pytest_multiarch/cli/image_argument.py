@@ -140,17 +140,30 @@ def _open_named(
         )
     source = _open_registry(reference, environ, engine)
     if not scheme:
-        _check_index(source, f"{reference} is not on {engine.address}" if engine else problem)
+        reason = f"{reference} is not on {engine.address}" if engine else problem
+        _check_index(source, text, reason)
     return source
 
 
-def _check_index(source: ImageSource, reason: str) -> None:
-    """Read the index; an error says too for what reason it was not read from an engine."""
+def _check_index(source: ImageSource, text: str, reason: str) -> None:
+    """Read the index; an error says too why it was not read from an engine, nor from a file."""
     try:
         source.read_index()
     except (ImageError, EngineError) as error:
         what = f"{reason}, and {error.what}" if reason else error.what
-        raise type(error)(what, cure=error.cure) from None
+        path, _ = _find_path(text)
+        cures = [_explain_unread(path), error.cure] if path is not None else [error.cure]
+        raise type(error)(what, cure="\n".join(cures)) from None
+
+
+def _explain_unread(path: Path) -> str:
+    """Say why what is there under the name of an image was not taken for the image."""
+    if path.is_dir():
+        lacks = "holds no oci-layout, so that it is no folder in the OCI layout"
+    else:
+        lacks = "is no tar archive" if path.stat().st_size else "is empty"
+    kind = "folder" if path.is_dir() else "file"
+    return f"if the {kind} {path} was meant: it {lacks}; make it anew"
 
 
 def _parse_reference(text: str) -> ImageReference:

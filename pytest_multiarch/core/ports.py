@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 StreamName = Literal["stdout", "stderr"]
 TellBytes = Callable[[int, int], None]
 """Told while something large is fetched: how many bytes are there, and of how many."""
+TellRounds = Callable[[int, int], None]
+"""Told while something is measured: how many rounds are made, and of how many; 0 if unknown."""
 
 
 def ignore_bytes(done: int, total: int) -> None:

@@ -330,15 +330,23 @@ class _LayerBytes:
 
     def take_in(self, line: Mapping[str, Any]) -> None:
         """Take in a line of a progress stream."""
-        detail, layer = line.get("progressDetail"), line.get("id")
-        if line.get("status") != "Downloading" or not isinstance(detail, dict):
+        detail, layer, status = (line.get(key) for key in ("progressDetail", "id", "status"))
+        if not isinstance(layer, str):
             return
-        done, total = detail.get("current"), detail.get("total")
-        if isinstance(layer, str) and isinstance(done, int):
-            size = total if isinstance(total, int) else 0
-            self._layers[layer] = done, max(size, done)
-            fetched, sizes = zip(*self._layers.values(), strict=True)
-            self._tell(sum(fetched), sum(sizes))
+        if status == "Downloading" and isinstance(detail, dict):
+            done, total = detail.get("current"), detail.get("total")
+            if isinstance(done, int):
+                self._layers[layer] = done, max(total if isinstance(total, int) else 0, done)
+                self._tell_all()
+        elif status == "Download complete" and layer in self._layers:
+            size = self._layers[layer][1]
+            self._layers[layer] = size, size
+        elif status == "Extracting":  # the longer part of many pulls
+            self._tell_all()
+
+    def _tell_all(self) -> None:
+        fetched = sum(done for done, _ in self._layers.values())
+        self._tell(fetched, sum(size for _, size in self._layers.values()))
 
 
 def _quote(reference: str) -> str:

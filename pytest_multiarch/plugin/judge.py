@@ -278,22 +278,26 @@ class Judge:
         from pytest_multiarch.plugin.ci import open_log
         from pytest_multiarch.reports.account import list_present
         from pytest_multiarch.reports.images import list_images
-        from pytest_multiarch.reports.overhead import list_costs
+        from pytest_multiarch.reports.overhead import list_costs, list_exceeded
         from pytest_multiarch.reports.summary import Layout, list_summary
 
         settings = self._state.settings
         width = self._config.get_terminal_writer().fullwidth
         layout = Layout(width=width, verbosity=self._config.get_verbosity())
+        verdicts = (*self._verdicts, *self._spread.values())
+        wrong, *images = list_images(
+            self._images, is_failing=settings.parity == "fail", layout=layout
+        )
         sections = list_summary(
-            (*self._verdicts, *self._spread.values()),
+            verdicts,
             selected=settings.selected,
             parity=settings.parity,
             layout=layout,
             durations=self._config.getoption("--multiarch-durations"),
             wall_s=time.perf_counter() - self._begun_s,
+            beside=list_present((list_exceeded(verdicts, layout=layout), wrong)),
         )
-        costs = list_costs((*self._verdicts, *self._spread.values()), layout=layout)
-        images = list_images(self._images, is_failing=settings.parity == "fail")
+        costs = list_costs(verdicts, layout=layout)
         parts = [*sections, *costs, *list_present(images)]
         return *open_log(self._config).write(parts), *result
 

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 def make_progress(config: pytest.Config) -> ShowProgress:
     """Give what shows progress in this process.
 
-    A worker of xdist has no terminal reporter: its lines go to the standard error that it shares
-    with the others.
+    The terminal reporter of a worker of xdist writes to nowhere: a worker's lines go to the
+    standard error that it shares with the others.
     """
     manager = config.pluginmanager
     capture = manager.get_plugin("capturemanager")
-    reporter = manager.get_plugin("terminalreporter")
     is_worker = hasattr(config, "workerinput")
+    reporter = None if is_worker else manager.get_plugin("terminalreporter")
     if config.get_verbosity() < -1 or (reporter is None and not is_worker):
         return show_nothing
     uncapture = nullcontext if capture is None else capture.global_and_fixture_disabled

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_multiarch.reports.headline import word_headline
 from pytest_multiarch.reports.page.costs import view_costs
-from pytest_multiarch.reports.page.gaps import list_allowed, list_gaps, list_notes
+from pytest_multiarch.reports.page.gaps import list_allowed, list_beside, list_gaps, list_notes
 from pytest_multiarch.reports.page.images import view_images
 from pytest_multiarch.reports.page.matrix import Matrix, view_matrix
 from pytest_multiarch.reports.page.runs import view_environment
@@ -43,6 +43,7 @@ def render_html(judgement: Judgement) -> str:
         when=_name_when(judgement),
         where=_name_where(judgement),
         matrix=matrix,
+        beside=list_beside(judgement),
         is_wide=len(matrix.columns) > _MOST_COLUMNS,
         opens=sum(row.case is not None for row in matrix.rows) <= _MOST_OPEN,
         gaps=list_gaps(judgement),

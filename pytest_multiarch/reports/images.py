@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_multiarch.reports.account import Section
 from pytest_multiarch.reports.diff import clean, cut
+from pytest_multiarch.reports.summary import UNBOUNDED, Layout
 from pytest_multiarch.reports.wording import count
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ def describe_difference(difference: StaticDifference) -> Iterator[str]:
         yield f"    {platform!s:{width}}  {cut(clean(value), _WIDTH)}"
 
 
-def list_images(verdicts: Iterable[ImageVerdict], *, is_failing: bool = True) -> Iterator[Section]:
+def list_images(
+    verdicts: Iterable[ImageVerdict], *, is_failing: bool = True, layout: Layout = UNBOUNDED
+) -> Iterator[Section]:
     """List what is wrong with images, what may differ in them, and what was not looked at.
 
     `is_failing`: differences are failures, as what is wrong with an index always is.
@@ -82,10 +85,14 @@ def list_images(verdicts: Iterable[ImageVerdict], *, is_failing: bool = True) ->
     given = tuple(verdicts)
     wrong = [each for each in given if each.index or (is_failing and each.is_failure)]
     told = [each for each in given if each.is_failure and each not in wrong]
-    yield Section("images", tuple(map(make_image_headline, wrong)))
-    yield Section("images (reported only)", tuple(map(make_image_headline, told)))
-    yield Section("allowed to differ between variants", tuple(_list_allowed(given)))
-    yield Section("not looked at in images", tuple(_list_notes(given)))
+    parts = (
+        ("images", map(make_image_headline, wrong)),
+        ("images (reported only)", map(make_image_headline, told)),
+        ("allowed to differ between variants", _list_allowed(given)),
+        ("not looked at in images", _list_notes(given)),
+    )
+    for title, texts in parts:
+        yield Section(title, tuple(line for text in texts for line in layout.fit("", text)))
 
 
 def _list_allowed(verdicts: tuple[ImageVerdict, ...]) -> Iterator[str]:

@@ -38,7 +38,7 @@ def list_overhead(
         lines += _render_measurement(group, costs, native.get((group, label), {}), layout)
     if len(measured) > len(shown):
         lines.append(f"... and {len(measured) - len(shown)} more")
-    for note in _list_notes([costs for _, costs in measured]):
+    for note in list_cost_notes([costs for _, costs in measured]):
         lines += layout.fit("", note)
     if not layout.is_brief:
         yield Section("overhead", tuple(lines))
@@ -48,12 +48,22 @@ def list_overhead(
 
 def list_costs(verdicts: Iterable[Verdict], *, layout: Layout = UNBOUNDED) -> tuple[Section, ...]:
     """Give the sections of the groups of one session, those without lines left out."""
-    members = [
-        each.members for each in verdicts if any(m.budget or m.overhead for m in each.members)
-    ]
+    members = _find_measured(verdicts)
     judged = (one for several in members for one in judge_budgets(several))
     everyone = (one for several in members for one in several)
     return list_present(list_overhead(everyone, judged, layout=layout))
+
+
+def list_exceeded(verdicts: Iterable[Verdict], *, layout: Layout = UNBOUNDED) -> Section:
+    """List the budgets that the groups of one session exceeded."""
+    judged = (one for several in _find_measured(verdicts) for one in judge_budgets(several))
+    exceeded = (describe_budget(each) for each in judged if each.is_exceeded)
+    return Section("over budget", tuple(line for text in exceeded for line in layout.fit("", text)))
+
+
+def _find_measured(verdicts: Iterable[Verdict]) -> list[tuple[Member, ...]]:
+    """Give the members of the groups that have budgets, or measured something."""
+    return [each.members for each in verdicts if any(m.budget or m.overhead for m in each.members)]
 
 
 def group_costs(
@@ -61,10 +71,16 @@ def group_costs(
 ) -> dict[tuple[str, str, str], list[PlatformCost]]:
     """Give what was measured by group, label and run, the platforms in the order of the test."""
     found: dict[tuple[str, str, str], list[PlatformCost]] = {}
-    for member in members:
+    for member in sorted(members, key=_place_in_test):
         for cost in member.overhead:
             found.setdefault((member.group, cost.label, member.run), []).append(cost)
     return found
+
+
+def _place_in_test(member: Member) -> tuple[str, int]:
+    """Sort members by test, and within it as it declares platforms."""
+    is_declared = member.platform in member.declared
+    return member.group, member.declared.index(member.platform) if is_declared else -1
 
 
 def _find_native(
@@ -126,7 +142,7 @@ def _render_measurement(
         yield from (f"  {line}" for line in layout.fit("", cut(clean(failure), 300)))
 
 
-def _list_notes(measured: Sequence[Sequence[PlatformCost]]) -> Iterator[str]:
+def list_cost_notes(measured: Sequence[Sequence[PlatformCost]]) -> Iterator[str]:
     """Say on what was measured, and what to know when reading it; what is often so, once."""
     found: dict[str, list[str]] = {}
     for costs in measured:

@@ -67,16 +67,27 @@ class Layout:
     @property
     def room(self) -> int:
         """The columns of an indented line, 0 for any number."""
-        return max(self.width - 2, 2 * _LEAST_NAME) if self.width and self.verbosity <= 0 else 0
+        return max(self.width - 2, 2 * _LEAST_NAME) if self.width else 0
+
+    @property
+    def has_whole_names(self) -> bool:
+        """Whether names are never cut, and longer ones than the terminal stand on their own."""
+        return not self.width or self.verbosity > 0
 
     def fit(self, name: str, text: str) -> list[str]:
         """Give a line, or several where it is too long; its name is cut before anything else."""
         line = f"{name}: {text}" if name else text
         if not self.room or len(line) <= self.room:
             return [line]
-        if name:
+        if name and not self.has_whole_names:
             line = f"{shorten(name, max(self.room - len(text) - 2, self.room // 2))}: {text}"
-        return textwrap.wrap(line, self.room, subsequent_indent="  ", break_on_hyphens=False)
+        return textwrap.wrap(
+            line,
+            self.room,
+            subsequent_indent="  ",
+            break_on_hyphens=False,
+            break_long_words=not self.has_whole_names,
+        )
 
     def list_items(self, title: str, items: Iterable[_Item]) -> Iterator[Section]:
         """Put items under a title, if there are any."""
@@ -100,6 +111,7 @@ def list_summary(
     layout: Layout = UNBOUNDED,
     durations: int | None = None,
     wall_s: float = 0.0,
+    beside: Iterable[Section] = (),
 ) -> Iterator[Section]:
     """Give the parts of the summary: verdicts first, then platforms; a part without a title is not
     to be indented.
@@ -108,6 +120,7 @@ def list_summary(
     difference does: under `report` differences are listed here, since they are no failures; under
     `off` nothing was compared. `durations` is how many of the slowest tests are listed, 0 for all
     and None for the usual number; `wall_s` is what the session took, 0 if that is not known.
+    `beside` is what fails beside the verdicts, and comes with them.
     """
     judged = verdicts
     if parity == "off" and verdicts:
@@ -121,6 +134,7 @@ def list_summary(
         items = [(clean(each.group), make_headline(each)) for each in diverged]
         yield from layout.list_items("diverged", items)
     yield from _list_incomparable(judged, layout)
+    yield from beside
     if not layout.is_brief:
         yield from _list_excused(judged, layout)
     yield from layout.list_items("compared without", _join_alike(_list_partly(judged)))
@@ -288,7 +302,7 @@ def _list_slowest(slowest: tuple[Pair, ...], layout: Layout) -> Iterator[Section
     column = max(map(len, platforms))
     taken = column + max(map(len, times)) + 4
     names = [clean(each.other.group) for each in slowest]
-    if layout.room:
+    if not layout.has_whole_names:
         names = [shorten(each, max(layout.room - taken, _LEAST_NAME)) for each in names]
     width = max(map(len, names))
     lines = (

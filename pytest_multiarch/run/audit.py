@@ -20,7 +20,7 @@ from pytest_multiarch.core.errors import (
     WrongArchitectureError,
 )
 from pytest_multiarch.core.ports import ContainerSpec
-from pytest_multiarch.run.examine import Examiner
+from pytest_multiarch.run.examine import Examiner, TellingReader
 from pytest_multiarch.run.partial_tree import PartialTree
 
 if TYPE_CHECKING:
@@ -118,12 +118,16 @@ class Auditor:
         """
         tools = self._node.tools
         source = self._node.engine.open_image(variant.create_image)
-        examiner = Examiner(source, tools.read_layer, tools.image_cache)
+        reader = TellingReader(tools.read_layer)
+        examiner = Examiner(source, reader, tools.image_cache)
         entries = source.read_index().variants
         entry = next((each for each in entries if each.platform == variant.platform), None)
         if entry is None:
             raise ImageError(f"{source.name} holds no {variant.platform}")
-        return examiner.examine(entry)
+        task = f"reading {variant.platform} of {variant.reference}"
+        size = variant.size or variant.unpacked_size
+        with tools.show_progress(task) as tell, reader.telling(tell, size):
+            return examiner.examine(entry)
 
     @contextmanager
     def _open_container(self, variant: ResolvedVariant) -> Iterator[str]:

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.core.call import Call
 from pytest_multiarch.core.overhead import Sample
 from pytest_multiarch.run.control import start_control
-from pytest_multiarch.run.measure import measure_callable, measure_command, measure_subjects
+from pytest_multiarch.run.measure import (
+    measure_callable,
+    measure_command,
+    measure_subjects,
+    open_measuring,
+)
 from pytest_multiarch.run.timer import start_idle
 
 if TYPE_CHECKING:
@@ -80,9 +85,9 @@ class Bench:
     ) -> Measurement:
         """Measure how long containers take from being created to being ready."""
         own = replace(settings, scope="function")
-        with variants[0].node.tools.lock_machine():
+        with open_measuring(variants[0].node.tools, what) as tell:
             subjects = [TimedStart(self._session, each, own) for each in variants]
-            return measure_subjects(what, subjects, plan, time.perf_counter())
+            return measure_subjects(what, subjects, plan, time.perf_counter(), tell)
 
     def fetch_again(self, variant: Variant) -> dict[str, float]:
         """Remove a variant from its node and fetch it, timed; give the parts by name, in seconds.

@@ -40,13 +40,13 @@ from pytest_multiarch.run.waiting import wait_ready
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from pytest_multiarch.core.execution import Execution
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.ports import ContainerState
     from pytest_multiarch.core.variant import ResolvedVariant
+    from pytest_multiarch.run.node import NodeTools
 
 __all__ = ["Container", "ContainerSettings", "Logs", "read_files"]
 _SHORTEST_S = 0.1
@@ -227,9 +227,10 @@ class Container:
         """The container's address on its network; reachable from here on Linux only."""
         return self._started.state.ip_address
 
-    def lock_machine(self) -> AbstractContextManager[None]:
-        """Have one measurement at a time on this machine."""
-        return self._started.node.tools.lock_machine()
+    @property
+    def tools(self) -> NodeTools:
+        """What its node has of the outside."""
+        return self._started.node.tools
 
     def inspect(self) -> ContainerState:
         """Look at the container now."""

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.errors import ImageNotFoundError
 from pytest_multiarch.core.filetree import FileTree
+from pytest_multiarch.core.ports import ignore_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from pytest_multiarch.core.filetree import Layer
     from pytest_multiarch.core.manifest import EntryDocument, StoredLayer, VariantManifest
-    from pytest_multiarch.core.ports import ImageCache, ImageSource, LayerReader
+    from pytest_multiarch.core.ports import (
+        ByteStream,
+        ImageCache,
+        ImageSource,
+        LayerReader,
+        TellBytes,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +85,41 @@ class Examiner:
                 f"{self._source.name} lacks what {manifest.platform} is made of: {layers}",
                 cure="pull or build it anew for that platform",
             )
+
+
+class TellingReader:
+    """A `LayerReader` that tells how much of a variant has been read."""
+
+    def __init__(self, read_layer: LayerReader) -> None:
+        self._read_layer = read_layer
+        self._tell: TellBytes = ignore_bytes
+        self._total = self._done = 0
+
+    @contextmanager
+    def telling(self, tell: TellBytes, total: int) -> Iterator[None]:
+        """Tell of what is read in here."""
+        self._tell, self._total, self._done = tell, total, 0
+        yield
+        self._tell = ignore_bytes
+
+    def __call__(self, stored: StoredLayer, stream: ByteStream) -> Layer:
+        """Read a layer."""
+        return self._read_layer(stored, _TellingStream(stream, self._count))
+
+    def _count(self, size: int) -> None:
+        self._done += size
+        self._tell(self._done, self._total)
+
+
+class _TellingStream:
+    """A `ByteStream` that says how much of it was read."""
+
+    def __init__(self, stream: ByteStream, count: Callable[[int], None]) -> None:
+        self._stream = stream
+        self._count = count
+
+    def read(self, size: int, /) -> bytes:
+        """Give at most `size` bytes, none at the end."""
+        data = self._stream.read(size)
+        self._count(len(data))
+        return data

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,6 @@ from pytest_multiarch.core.execution import ExecutionKind
 from pytest_multiarch.core.index_checks import check_index
 from pytest_multiarch.core.inspection import InspectedVariant, Inspection, read_system
 from pytest_multiarch.core.path_pattern import compile_path_pattern
-from pytest_multiarch.core.ports import ignore_bytes
 from pytest_multiarch.core.static_parity import (
     compare_configs,
     compare_packages,
@@ -21,7 +19,7 @@ from pytest_multiarch.core.static_parity import (
     describe_config,
     find_stale_allowances,
 )
-from pytest_multiarch.run.examine import Examiner
+from pytest_multiarch.run.examine import Examiner, TellingReader
 from pytest_multiarch.run.progress import ShowProgress, show_nothing
 
 if TYPE_CHECKING:
@@ -29,21 +27,18 @@ if TYPE_CHECKING:
 
     from pytest_multiarch.core.audit import AuditReport, PathAllowance
     from pytest_multiarch.core.execution import Execution
-    from pytest_multiarch.core.filetree import FileTree, Layer
+    from pytest_multiarch.core.filetree import FileTree
     from pytest_multiarch.core.image_rules import ImageRules
     from pytest_multiarch.core.manifest import (
         EntryDocument,
         IndexDocument,
-        StoredLayer,
         VariantManifest,
     )
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.ports import (
-        ByteStream,
         ImageCache,
         ImageSource,
         LayerReader,
-        TellBytes,
     )
     from pytest_multiarch.core.static_parity import StaticDifference
 
@@ -157,7 +152,7 @@ class _Inspector:
         self._tools = tools
         self._rules = rules
         self._reference = reference
-        self._reader = _TellingReader(tools.read_layer)
+        self._reader = TellingReader(tools.read_layer)
         self._examiner = Examiner(source, self._reader, tools.cache)
         self._configs: dict[Platform, Mapping[str, Any]] = {}
         self._trees: dict[Platform, FileTree] = {}
@@ -220,41 +215,3 @@ class _Inspector:
             *compare_trees(self._trees, baseline=baseline, allow=allow),
             *compare_packages(packages, baseline=baseline, allow=allow),
         )
-
-
-class _TellingReader:
-    """A `LayerReader` that tells how much of a variant has been read."""
-
-    def __init__(self, read_layer: LayerReader) -> None:
-        self._read_layer = read_layer
-        self._tell: TellBytes = ignore_bytes
-        self._total = self._done = 0
-
-    @contextmanager
-    def telling(self, tell: TellBytes, total: int) -> Iterator[None]:
-        """Tell of what is read in here."""
-        self._tell, self._total, self._done = tell, total, 0
-        yield
-        self._tell = ignore_bytes
-
-    def __call__(self, stored: StoredLayer, stream: ByteStream) -> Layer:
-        """Read a layer."""
-        return self._read_layer(stored, _TellingStream(stream, self._count))
-
-    def _count(self, size: int) -> None:
-        self._done += size
-        self._tell(self._done, self._total)
-
-
-class _TellingStream:
-    """A `ByteStream` that says how much of it was read."""
-
-    def __init__(self, stream: ByteStream, count: Callable[[int], None]) -> None:
-        self._stream = stream
-        self._count = count
-
-    def read(self, size: int, /) -> bytes:
-        """Give at most `size` bytes, none at the end."""
-        data = self._stream.read(size)
-        self._count(len(data))
-        return data

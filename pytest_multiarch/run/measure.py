@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,19 +21,22 @@ from pytest_multiarch.core.overhead import (
     PlatformSamples,
     Sample,
 )
+from pytest_multiarch.core.ports import ignore_bytes
 from pytest_multiarch.core.rounds import order_round, plan_rounds
 from pytest_multiarch.core.wait import RUN_TIMEOUT_S, stretch_deadline
 from pytest_multiarch.run.calls import check_exec
 from pytest_multiarch.run.timer import Launch, TimerSession, explain_errno
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pytest_multiarch.core.call import Call
     from pytest_multiarch.core.execution import Execution
     from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.ports import TellRounds
     from pytest_multiarch.run.container import Container
     from pytest_multiarch.run.control import Control
+    from pytest_multiarch.run.node import NodeTools
     from pytest_multiarch.run.started import StartedContainer
 
 _SHORTEST_S = 1e-6
@@ -103,7 +106,8 @@ def measure_command(
         raise UsageError("there is no command to measure", cure="write measure('program', ...)")
     if not containers:
         raise UsageError("there is no container to measure in", cure="give one for each platform")
-    with containers[0].node.tools.lock_machine(), ExitStack() as opened:
+    what = shlex.join(call.argv)
+    with open_measuring(containers[0].node.tools, what) as tell, ExitStack() as opened:
         begun = time.perf_counter()
         targets = [(each, Launch.of_call(call), False) for each in containers]
         targets += [(each.started, each.launch(call), True) for each in controls]
@@ -115,7 +119,7 @@ def measure_command(
             opened.callback(subject.close)
         with ThreadPoolExecutor(len(subjects)) as pool:
             tuple(pool.map(TimedCommand.open, (each for each in subjects if not each.is_control)))
-        return measure_subjects(shlex.join(call.argv), subjects, plan or Plan(), begun)
+        return measure_subjects(what, subjects, plan or Plan(), begun, tell)
 
 
 def measure_callable(
@@ -134,9 +138,16 @@ def measure_callable(
     if not containers:
         raise UsageError("there is no container to measure in", cure="give one for each platform")
     name = what or getattr(function, "__qualname__", None) or repr(function)
-    with containers[0].lock_machine():
+    with open_measuring(containers[0].tools, name) as tell:
         subjects = [TimedCallable(each, function, name) for each in containers]
-        return measure_subjects(name, subjects, plan or Plan(), time.perf_counter())
+        return measure_subjects(name, subjects, plan or Plan(), time.perf_counter(), tell)
+
+
+@contextmanager
+def open_measuring(tools: NodeTools, what: str) -> Iterator[TellRounds]:
+    """Have the machine for one measurement, and show how far that is."""
+    with tools.lock_machine(), tools.show_progress(f"measuring {what}", unit="rounds") as tell:
+        yield tell
 
 
 @dataclass(slots=True, kw_only=True)
@@ -171,7 +182,11 @@ class _Taken:
 
 
 def measure_subjects(
-    what: str, subjects: Sequence[Subject], plan: Plan, begun: float
+    what: str,
+    subjects: Sequence[Subject],
+    plan: Plan,
+    begun: float,
+    tell: TellRounds = ignore_bytes,
 ) -> Measurement:
     """Have subjects do the work in turns; `begun` is when measuring began, on `perf_counter`."""
     taken = [_Taken(subject=each) for each in subjects]
@@ -179,6 +194,7 @@ def measure_subjects(
     try:
         for own in taken:
             own.warmup = own.run(plan.warmup, is_warmup=True)
+            tell(0, 0)
             if own.warmup:
                 _check_length(own.warmup, what, own.subject.platform)
         round_s = plan.runs * sum(own.warmup[-1].wall_s for own in taken if own.warmup)
@@ -188,6 +204,7 @@ def measure_subjects(
             made = [(own, own.run(plan.runs, is_warmup=False)) for own in order]
             for own, samples in made:
                 own.rounds.append(samples)
+            tell(number + 1, rounds)
     except MultiarchError as error:
         failure = error
     return Measurement(

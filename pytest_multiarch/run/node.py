@@ -76,8 +76,8 @@ class NodeTools(Protocol):
             UsageError: there is none; with where it was looked for, and how to get one.
         """
 
-    def show_progress(self, task: str) -> AbstractContextManager[TellBytes]:
-        """Show the user that something takes long, and how far it is."""
+    def show_progress(self, task: str, *, unit: str = "") -> AbstractContextManager[TellBytes]:
+        """Show the user that something takes long, and how far it is: in `unit`, or in bytes."""
 
     def read_layer(self, stored: StoredLayer, stream: ByteStream) -> Layer:
         """Read what a layer holds; see `LayerReader`."""

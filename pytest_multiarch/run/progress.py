@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from pytest_multiarch.core.ports import TellBytes, ignore_bytes
 from pytest_multiarch.core.shown_text import shorten
 
-ShowProgress = Callable[[str], AbstractContextManager[TellBytes]]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 _PATIENCE_S = 1.0
 """Nothing is shown of what is done sooner."""
 _LIVE_EVERY_S = 0.2
@@ -19,9 +20,16 @@ _PLAIN_EVERY_S = 10.0
 _LEAST_TASK = 12
 
 
-def show_nothing(task: str) -> AbstractContextManager[TellBytes]:
+class ShowProgress(Protocol):
+    """Shows a task until it is done, and how far it is: in `unit`, or in bytes."""
+
+    def __call__(self, task: str, *, unit: str = "") -> AbstractContextManager[TellBytes]:
+        """Show it; what is given is told how much is done, and of how much."""
+
+
+def show_nothing(task: str, *, unit: str = "") -> AbstractContextManager[TellBytes]:
     """Show nothing of a task."""
-    del task
+    del task, unit
     return nullcontext(ignore_bytes)
 
 
@@ -44,8 +52,8 @@ class Progress:
         self._lock = threading.Lock()
 
     @contextmanager
-    def show(self, task: str) -> Iterator[TellBytes]:
-        """Show a task until it is done."""
+    def show(self, task: str, *, unit: str = "") -> Iterator[TellBytes]:
+        """Show a task until it is done; `unit` is what is counted, if not bytes."""
         begun = last = time.monotonic()
         every_s = _LIVE_EVERY_S if self._live_width else _PLAIN_EVERY_S
         is_shown = False
@@ -56,11 +64,13 @@ class Progress:
             if now - begun < _PATIENCE_S or (is_shown and now - last < every_s):
                 return
             last, is_shown = now, True
-            self._write(task, describe_bytes(done, total), is_last=False)
+            self._write(task, describe_state(done, total, unit), is_last=False)
 
-        yield tell
-        if is_shown:
-            self._write(task, f"{time.monotonic() - begun:.0f} s", is_last=True)
+        try:
+            yield tell
+        finally:
+            if is_shown:
+                self._write(task, f"{time.monotonic() - begun:.0f} s", is_last=True)
 
     def _write(self, task: str, state: str, *, is_last: bool) -> None:
         with self._lock, self._uncapture():
@@ -74,8 +84,10 @@ class Progress:
             file.flush()
 
 
-def describe_bytes(done: int, total: int) -> str:
-    """Say how far it is: `12.3 of 45.6 MB`."""
+def describe_state(done: int, total: int, unit: str = "") -> str:
+    """Say how far it is: `12.3 of 45.6 MB`, or `3 of 7 rounds`."""
     if not total:
         return "..."
+    if unit:
+        return f"{done} of {total} {unit}"
     return f"{done / 1e6:.1f} of {total / 1e6:.1f} MB"

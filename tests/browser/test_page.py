@@ -217,16 +217,43 @@ def test_axe_would_find_something(browser: Browser, page: Path) -> None:
 
 @pytest.mark.parametrize("width", SIZES)
 def test_nothing_scrolls_sideways(browser: Browser, page: Path, width: int) -> None:
+    """But for the table of what differs between variants, which scrolls in a region of its own."""
     browser.emulate(width=width)
     browser.open(page)
     browser.run("document.querySelectorAll('details').forEach((each) => { each.open = true })")
     assert browser.run("return document.documentElement.scrollWidth") <= width
     outside = browser.run(
         "return [...document.querySelectorAll('body *')].filter((each) => each.checkVisibility()"
-        " && !each.closest('.skip, thead, svg') && each.getBoundingClientRect().right"
+        " && !each.closest('.skip, thead, svg, .scroll > *') && each.getBoundingClientRect().right"
         " > innerWidth + 1).map((each) => each.outerHTML.slice(0, 100))"
     )
     assert outside == []
+
+
+def test_a_failure_beside_the_verdicts_leads_to_what_failed(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    budget, image = browser.list_shown("[aria-label='What failed beside the verdicts'] a")
+    assert (budget.text, image.text) == ("1 budget did not hold", "1 image is not in order")
+    budget.click()
+    browser.wait()
+    row = browser.find(f"#{make_anchor('tests/test_cli.py::test_nothing_observed')}")
+    assert "over budget: app hash on linux/arm64" in row.text
+    assert 0 <= browser.run("return arguments[0].getBoundingClientRect().top", row) < 300
+    browser.run("location.hash = 'images'")
+    (finding,) = browser.list_shown(".audits .failed")
+    assert finding.text.startswith("/usr/local/bin/app-with-a-long-name is amd64, expected arm64")
+
+
+@pytest.mark.parametrize("width", SIZES)
+def test_charts_have_a_scale(browser: Browser, page: Path, width: int) -> None:
+    browser.emulate(width=width)
+    browser.open(page)
+    scales = browser.list_shown(".chart .axis svg")
+    plots = browser.list_shown(".chart .plot svg")
+    assert len(scales) == len(browser.list_shown(".chart"))
+    assert "\u00d71" in scales[0].text
+    assert scales[0].rect["x"] == plots[0].rect["x"]
+    assert scales[0].rect["width"] == plots[0].rect["width"]
 
 
 def test_columns_stand_beside_each_other_only_where_they_fit(browser: Browser, page: Path) -> None:

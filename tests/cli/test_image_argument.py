@@ -6,6 +6,7 @@ import os
 import secrets
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,6 @@ from tests.sample_layouts import FULL_NAME, Blobs, make_layer, name_image, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from tests.known_engines import KnownEngines
 
@@ -136,6 +136,39 @@ def test_what_is_called_like_an_image_need_not_be_one(
         place.write_bytes(b"\x7fELF")
     name = f"{registry.address}/app:1"
     assert read_name(name, environ) == f"{name} in the registry {registry.address}"
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Be in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "the folder {} was meant: it holds no oci-layout"),
+        (b"", "the file {} was meant: it is empty"),
+        (b"no image", "the file {} was meant: it is no tar archive"),
+    ],
+)
+def test_what_is_there_and_is_no_image_is_named_where_no_registry_has_it(
+    registry: FakeRegistry,
+    in_folder: Path,
+    environ: dict[str, str],
+    content: bytes | None,
+    why: str,
+) -> None:
+    place = Path(registry.address, "saved")
+    place.parent.mkdir()
+    if content is None:
+        place.mkdir()
+    else:
+        place.write_bytes(content)
+    with pytest.raises(ImageNotFoundError) as caught:
+        read_name(str(place), environ)
+    assert why.format(place) in caught.value.cure
 
 
 @pytest.mark.parametrize("prefix", ["", "docker://"])

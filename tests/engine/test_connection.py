@@ -148,6 +148,25 @@ def test_an_error_within_a_successful_pull_is_an_error(impostor: Impostor) -> No
         engine.pull("x:1", None)
 
 
+def test_a_pull_tells_what_is_fetched_and_goes_on_telling_while_it_is_unpacked(
+    impostor: Impostor,
+) -> None:
+    impostor.add(VERSION)
+    impostor.add({"ID": "x"})
+    engine = open_engine(impostor.endpoint, {})
+    lines = [
+        {"status": "Downloading", "id": "a", "progressDetail": {"current": 5, "total": 10}},
+        {"status": "Downloading", "id": "b", "progressDetail": {"current": 2, "total": 2}},
+        {"status": "Verifying Checksum", "id": "b", "progressDetail": {}},
+        {"status": "Download complete", "id": "a", "progressDetail": {}},
+        {"status": "Extracting", "id": "a", "progressDetail": {"current": 1, "units": "s"}},
+    ]
+    impostor.add("\r\n".join(map(json.dumps, lines)).encode())
+    told: list[tuple[int, int]] = []
+    engine.pull("x:1", None, tell=lambda done, total: told.append((done, total)))
+    assert told == [(5, 10), (7, 12), (12, 12)]
+
+
 class TlsRelay:
     """A port with TLS that leads to an engine's socket."""
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pytest_multiarch.core.assess import Circumstances, assess
+from pytest_multiarch.core.audit import AuditReport, AuditScope, FileFinding, FindingKind
+from pytest_multiarch.core.budget import Budget
+from pytest_multiarch.core.cost import PlatformCost
 from pytest_multiarch.core.execution import Execution, ExecutionKind
+from pytest_multiarch.core.index_checks import IndexFinding, IndexProblem
+from pytest_multiarch.core.inspected import Inspected
 from pytest_multiarch.core.member import Member, VariantIdentity
 from pytest_multiarch.core.merging import Judgement, judge_record, merge_records
 from pytest_multiarch.core.observation import Observation
+from pytest_multiarch.core.overhead import Measurement, PlatformSamples, Sample
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.record import IdleGroup, Record, Run
 from pytest_multiarch.core.rules import ParityRules, allow, make_rules
@@ -75,8 +82,12 @@ def make_large_record(tests: int, *, diverged: int = 0) -> Record:
 
 def make_sample_record() -> Record:
     """Make a record in which there is one of everything, among tests that are equal."""
+    looked_at = replace(RUN, inspected={REFERENCE: _make_inspected().to_mapping()})
     return Record(
-        runs=(RUN, replace(RUN, id="77aa", ended="", job={"name": "nightly"}, commit=RUN.commit)),
+        runs=(
+            looked_at,
+            replace(RUN, id="77aa", ended="", job={"name": "nightly"}, commit=RUN.commit),
+        ),
         members=tuple(_list_sample_members()),
         idle=(IdleGroup(group="tests/test_gpu.py::test_cuda", run=RUN.id, declared=(RISCV64,)),),
     )
@@ -116,6 +127,61 @@ def make_sample_member(platform: Platform, *observations: Observation, **fields:
         "inside_s": 0.2 if platform == AMD64 else 1.7,
     }
     return make_member(platform, *observations, **{**defaults, **fields})  # type: ignore[arg-type]
+
+
+def _measure(platform: Platform) -> tuple[PlatformCost, ...]:
+    """Give what was measured on a platform; arm64 is beyond its budget."""
+    walls_s = {AMD64: 0.02, ARM64: 0.21, ARM7: 0.09, S390X: 0.4}
+    samples = (
+        PlatformSamples(
+            platform=each,
+            execution=NATIVE_SEEN if each == AMD64 else QEMU_SEEN,
+            rounds=tuple((Sample(wall_s=wall_s * (1 + number / 20)),) for number in range(7)),
+        )
+        for each, wall_s in walls_s.items()
+    )
+    measured = Measurement(
+        what="app hash", rounds=7, runs=1, platforms=tuple(samples), measuring_s=1.0
+    )
+    budgets = {ARM64: Budget(max=5.0), S390X: Budget(max=50.0)}
+    given = Circumstances(
+        label="app hash", kind="command", baseline=AMD64, budgets=budgets, load=4.2, cores=2
+    )
+    return tuple(each for each in assess(measured, given).costs if each.platform == platform)
+
+
+def _make_inspected() -> Inspected:
+    """Give an image with a program for another platform, configs that differ, and an index."""
+    finding = FileFinding(
+        kind=FindingKind.WRONG_ARCHITECTURE,
+        path="/usr/local/bin/app-with-a-long-name",
+        found="amd64",
+        expected="arm64",
+        started_by="the entrypoint",
+        instruction="COPY bin/ /usr/local/bin/ # buildkit",
+    )
+    audits = (
+        AuditReport(
+            platform=each,
+            scope=AuditScope.PROGRAM,
+            files=1234,
+            programs=56,
+            findings=(finding,) if each == ARM64 else (),
+        )
+        for each in PLATFORMS
+    )
+    return Inspected(
+        configs={each: {"User": "root" if each == S390X else "app"} for each in PLATFORMS},
+        index=(
+            IndexFinding(
+                problem=IndexProblem.MISSING,
+                subject="linux/386",
+                what="it lacks linux/386",
+                cure="build it for linux/386 too",
+            ),
+        ),
+        audits=tuple(audits),
+    )
 
 
 def make_group(group: str, members: list[Member]) -> Iterator[Member]:
@@ -203,7 +269,8 @@ def _list_uncompared() -> Iterator[Member]:
         ],
     )  # fmt: skip
     yield from make_group(
-        "tests/test_cli.py::test_nothing_observed", [make_sample_member(p) for p in PLATFORMS]
+        "tests/test_cli.py::test_nothing_observed",
+        [make_sample_member(p, overhead=_measure(p)) for p in PLATFORMS],
     )
     native = Execution(kind=ExecutionKind.NATIVE, evidence=("seen",))
     yield from make_group(

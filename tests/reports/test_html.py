@@ -13,16 +13,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_multiarch.core.audit import AuditReport, AuditScope, FileFinding, FindingKind
+from pytest_multiarch.core.budget import Budget
+from pytest_multiarch.core.cost import PlatformCost
+from pytest_multiarch.core.index_checks import IndexFinding, IndexProblem
+from pytest_multiarch.core.inspected import Inspected
 from pytest_multiarch.core.member import Member
 from pytest_multiarch.core.merging import Judgement, judge_record, merge_records
 from pytest_multiarch.core.record import IdleGroup, Record, Run
 from pytest_multiarch.core.rules import allow, make_rules
+from pytest_multiarch.core.statistics import Interval, Ratio
 from pytest_multiarch.files.record_file import read_record, write_record
 from pytest_multiarch.reports.html import render_html
 from pytest_multiarch.reports.page.cases import CaseMaker
 from pytest_multiarch.reports.page.text import make_anchor
 from tests.reports.records import judge_sample, make_large_record, make_sample_record
-from tests.samples import AMD64, ARM64, S390X, check, make_member, observe
+from tests.samples import AMD64, ARM64, QEMU, S390X, check, make_member, observe
 
 
 class Page(HTMLParser):
@@ -88,6 +94,14 @@ def sample() -> Page:
         "linux/arm64: FMA on arm64: tests/test_numbers.py::test_mean",
         "attempt 2 on linux/arm/v7",
         "a single sample has no interval",
+        "test_nothing_observed: app hash on linux/arm64 (qemu 7.2.22)",
+        "over budget: app hash on linux/arm64 (qemu 7.2.22): the ratio 10.5",
+        "the machine was busy: a load of 4.2 on 2 cores",
+        "1 budget did not hold",
+        "1 image is not in order",
+        "it lacks linux/386: build it for linux/386 too",
+        "/usr/local/bin/app-with-a-long-name is amd64, expected arm64; started by the entrypoint",
+        "config: User",
         "Partly from different runs",
         "AMD EPYC 7763",
         "process 1 of a probe container is '/probe' on the node",
@@ -96,6 +110,23 @@ def sample() -> Page:
 )
 def test_the_page_says(sample: Page, text: str) -> None:
     assert text in sample.text
+
+
+def test_what_was_measured_is_in_the_order_of_the_columns(sample: Page) -> None:
+    platforms = ["linux/arm64", "linux/arm/v7", "linux/s390x"]
+    found = re.findall(r"test_nothing_observed: app hash on (\S+)", sample.text)
+    assert found == platforms
+
+
+def test_a_test_over_budget_stands_before_what_is_in_order(sample: Page) -> None:
+    rows = [each for each in sample.find_all("tbody") if "data-v" in each]
+    (at,) = (
+        number
+        for number, each in enumerate(rows)
+        if each.get("id") == make_anchor("tests/test_cli.py::test_nothing_observed")
+    )
+    assert rows[at]["class"] == "has-case"
+    assert all(each["data-v"] != "equal" for each in rows[:at])
 
 
 def test_a_page_of_one_platform_has_no_chart() -> None:
@@ -248,7 +279,43 @@ def make_hostile(text: str) -> tuple[Member, ...]:
         make_member(ARM64, group=f"{text}b", outcome="skipped", reason=f"s{text}"),
         make_member(AMD64, group=f"{text}c", outcome="skipped", reason=f"s{text}"),
         make_member(ARM64, group=f"{text}c", outcome="not-run"),
+        *(
+            make_member(cost.platform, group=f"{text}d", node_id=f"{text}d", overhead=(cost,))
+            for cost in make_hostile_costs(text)
+        ),
     )
+
+
+def make_hostile_costs(text: str) -> tuple[PlatformCost, ...]:
+    """Measure what is named by a text; it is over its budget, and was measured badly."""
+    costs = (
+        PlatformCost(
+            label=text, what=text, platform=each, execution=QEMU, baseline=AMD64, planned=5,
+            samples_s=(0.5,) * 5, budget=Budget(max=2.0), warnings=(text,), control_note=text,
+            machine={"host": text, "kernel": text}, failure=text,
+            ratio=Ratio(value=12.0, interval=Interval(low=11.0, high=13.0), rounds=5)
+            if each == ARM64 else None,
+        )
+        for each in (AMD64, ARM64)
+    )  # fmt: skip
+    return tuple(costs)
+
+
+def make_hostile_image(text: str) -> Inspected:
+    """Have everything about an image say a text."""
+    finding = FileFinding(
+        kind=FindingKind.WRONG_ARCHITECTURE, path=text, found=text, expected=text, layer=text,
+        instruction=text, started_by=text,
+    )  # fmt: skip
+    report = AuditReport(
+        platform=ARM64, scope=AuditScope.PROGRAM, notes=(text,),
+        findings=(finding, replace(finding, path=f"{text}2", allowed=text)),
+    )  # fmt: skip
+    lacks = IndexFinding(problem=IndexProblem.MISSING, subject=text, what=text, cure=text)
+    return Inspected(
+        configs={AMD64: {text: text}, ARM64: {text: f"{text}2"}}, index=(lacks,),
+        audits=(report,), notes=(text,),
+    )  # fmt: skip
 
 
 def make_hostile_run(text: str) -> Run:
@@ -256,6 +323,7 @@ def make_hostile_run(text: str) -> Run:
     return Run(
         id="r1", ended=text, commit=text, root=text, machine=facts, job=facts, versions=facts,
         nodes={text: facts}, started_at_s=1e300,
+        inspected={text: make_hostile_image(text).to_mapping()},
     )  # fmt: skip
 
 

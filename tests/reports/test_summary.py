@@ -12,6 +12,7 @@ from pytest_multiarch.core.parity import compare_group
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.rules import allow, make_rules
 from pytest_multiarch.core.shown_text import shorten
+from pytest_multiarch.reports.account import Section
 from pytest_multiarch.reports.job_log import JobLog
 from pytest_multiarch.reports.summary import Layout, list_summary
 from pytest_multiarch.reports.wording import describe_not_compared
@@ -313,6 +314,19 @@ def test_reasons_are_wrapped_and_not_cut() -> None:
     lines = summarize(group, layout=Layout(width=80))
     start = lines.index("not compared:") + 1
     assert " ".join(line.strip() for line in lines[start:-2]).count("word") == 30
+
+
+def test_lines_wrap_when_verbose_but_for_long_names() -> None:
+    lines = summarize(*make_one_of_each(), layout=Layout(width=80, verbosity=1))
+    assert not any("..." in line for line in lines)
+    assert all(len(line) <= 80 or "::" in line or "x 2,346" in line for line in lines)
+
+
+def test_what_fails_beside_the_verdicts_comes_with_them() -> None:
+    beside = (Section("over budget", ("g: the ratio 12 is beyond max=5",)),)
+    sections = list_summary((), selected=(AMD64,), beside=beside)
+    titles = [(each.title, each.lines) for each in sections if each.lines]
+    assert [title for title, _ in titles] == ["over budget", ""]
 
 
 def test_names_are_whole_when_verbose() -> None:

@@ -203,7 +203,8 @@ def test_progress_tells_of_every_byte(source: FakeSource) -> None:
     told: dict[str, list[tuple[int, int]]] = {}
 
     @contextmanager
-    def show(task: str) -> Iterator[TellBytes]:
+    def show(task: str, *, unit: str = "") -> Iterator[TellBytes]:
+        assert not unit
         steps = told.setdefault(task, [])
         yield lambda done, total: steps.append((done, total))
 

@@ -164,11 +164,23 @@ def test_one_measurement_at_a_time() -> None:
     assert container._started.node.tools.locked == ["measure"]  # type: ignore[attr-defined]
 
 
+def test_the_rounds_that_are_made_are_told_of() -> None:
+    container = start_container(FakeEngine())
+
+    def ask(container: Any) -> None:
+        time.sleep(0.001)
+
+    measure_callable([container], ask, plan=Plan(rounds=3), what="ask")
+    told = container.tools.progress  # type: ignore[attr-defined]
+    assert told["measuring ask"] == [(0, 0), (1, 3), (2, 3), (3, 3)]
+
+
 def test_what_a_callable_raises_keeps_the_samples() -> None:
     container = start_container(FakeEngine())
     turns = itertools.count()
 
     def ask(container: Any) -> None:
+        time.sleep(0.001)
         if next(turns) == 3:
             raise ValueError("no answer")
         time.sleep(0.001)

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 import pytest
 
 from pytest_multiarch.run import progress
-from pytest_multiarch.run.progress import Progress, describe_bytes
+from pytest_multiarch.run.progress import Progress, describe_state
 
 
 @pytest.fixture
@@ -60,5 +60,23 @@ def test_elsewhere_there_is_a_plain_line_now_and_then(clock: list[float]) -> Non
     ]
 
 
-def test_bytes_of_an_unknown_size() -> None:
-    assert describe_bytes(0, 0) == "..."
+def test_what_is_told_of() -> None:
+    assert describe_state(12_300_000, 45_600_000) == "12.3 of 45.6 MB"
+    assert describe_state(3, 7, "rounds") == "3 of 7 rounds"
+    assert describe_state(0, 0) == "..."
+
+
+def test_a_task_that_fails_ends_its_line(clock: list[float]) -> None:
+    """What is written next, the failure for example, does not go on in it."""
+    file = io.StringIO()
+    display = Progress(nullcontext, lambda: file, live_width=80)
+
+    def pull() -> None:
+        with display.show("pulling app:1") as tell:
+            clock[0] = 102.0
+            tell(1_000_000, 2_000_000)
+            raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        pull()
+    assert file.getvalue().endswith("pulling app:1: 2 s\n")

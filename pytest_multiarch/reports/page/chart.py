@@ -17,7 +17,7 @@ _MOST_TICKS = 8
 class Ratio:
     """A ratio to draw; `low` and `high` bound its interval, None for a single sample.
 
-    `detail` says what it is made of.
+    `detail` says what it is made of, `warning` what is wrong with it; `anchor` is its test's row.
     """
 
     label: str
@@ -25,6 +25,8 @@ class Ratio:
     low: float | None = None
     high: float | None = None
     detail: str = ""
+    warning: str = ""
+    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Bar:
     text: str
     interval: str
     detail: str
+    warning: str
+    anchor: str
     at: float
     ends: tuple[float, float] | None
 
@@ -93,7 +97,16 @@ class _Scale:
             ends = self.place(given.low), self.place(high)
             interval = f"{_format(given.low)} to {_format(given.high)}"
         at = self.place(given.ratio)
-        return Bar(given.label, _format(given.ratio), interval, given.detail, at, ends)
+        return Bar(
+            label=given.label,
+            text=_format(given.ratio),
+            interval=interval,
+            detail=given.detail,
+            warning=given.warning,
+            anchor=given.anchor,
+            at=at,
+            ends=ends,
+        )
 
     def list_ticks(self) -> list[Tick]:
         """Give lines at 1, 2, 5, 10, ...: at powers of ten alone where these are many."""

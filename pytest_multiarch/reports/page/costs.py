@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.cost_table import describe_control, describe_image
 from pytest_multiarch.core.merging import name_runs
+from pytest_multiarch.reports.overhead import group_costs, list_cost_notes
 from pytest_multiarch.reports.page.chart import Chart, Ratio, draw_ratios
 from pytest_multiarch.reports.page.gaps import TestLink
 from pytest_multiarch.reports.page.text import make_anchor, name_seconds, show
@@ -16,7 +17,6 @@ from pytest_multiarch.reports.speed import Pair, list_pairs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.merging import Judgement
 
 _MOST_SLOW = 10
@@ -52,9 +52,10 @@ def view_costs(judgement: Judgement) -> Costs:
     slowest = sorted(
         (each for each in pairs if each.other.is_emulated), key=lambda each: -each.other.inside_s
     )[:_MOST_SLOW]
-    measured = _list_measured(judgement.record.members)
+    known = list_cost_notes(list(group_costs(judgement.record.members).values()))
+    about = (_MEASURED, *(show(each, 300) for each in known))
     drawn = (
-        ("Measured", (), measured, (_MEASURED,)),
+        ("Measured", (), _list_measured(judgement), about),
         ("Platforms", pairs, _sum_pairs(pairs), (_SAMPLES,)),
         ("Slowest tests under emulation", slowest, _list_ratios(slowest), ()),
         (
@@ -74,22 +75,29 @@ def view_costs(judgement: Judgement) -> Costs:
     return Costs(tuple(charts), tuple(links)[:_MOST_UNLIKE])
 
 
-def _list_measured(members: Iterable[Member]) -> Iterator[Ratio]:
-    for member in members:
-        for cost in member.overhead:
+def _list_measured(judgement: Judgement) -> Iterator[Ratio]:
+    """Give what was measured, test by test, its platforms as it declares them."""
+    broken = {
+        (each.member.group, each.label, each.member.run, each.platform): each.verdict.reason
+        for each in judgement.broken_budgets
+    }
+    for (group, label, run), costs in group_costs(judgement.record.members).items():
+        name = show(group.rpartition("::")[2], 80)
+        for cost in costs:
             if cost.ratio is None:
                 continue
             ends = cost.ratio.interval
             way = f"{cost.platform} ({show(str(cost.execution), 60)})"
             parts = [f"{name_seconds(cost.median_s)}, {cost.rounds} rounds", describe_control(cost)]
             parts.append(describe_image(cost))
-            parts += [show(warning, 200) for warning in cost.warnings]
             yield Ratio(
-                f"{show(cost.label, 80)} on {way}",
+                f"{name}: {show(label, 80)} on {way}",
                 cost.ratio.value,
                 low=ends.low if ends else None,
                 high=ends.high if ends else None,
                 detail="; ".join(filter(None, parts)),
+                warning=show(broken.get((group, label, run, cost.platform), ""), 300),
+                anchor=make_anchor(group),
             )
 
 
@@ -113,7 +121,12 @@ def _list_ratios(pairs: Iterable[Pair]) -> Iterator[Ratio]:
     for each in pairs:
         name = each.other.group.rpartition("::")[2]
         times = f"{name_seconds(each.other.inside_s)} against {name_seconds(each.base.inside_s)}"
-        yield Ratio(f"{show(name, 80)} on {each.other.platform}", each.ratio, detail=times)
+        yield Ratio(
+            f"{show(name, 80)} on {each.other.platform}",
+            each.ratio,
+            detail=times,
+            anchor=make_anchor(each.other.group),
+        )
 
 
 def _tell_machines(judgement: Judgement, pairs: Iterable[Pair]) -> tuple[str, ...]:

@@ -53,6 +53,22 @@ class Gap:
     hint: str = ""
 
 
+def list_beside(judgement: Judgement) -> tuple[TestLink, ...]:
+    """List what fails a run and is no verdict on a test, with where on the page it is."""
+    broken, wrong = judgement.broken_budgets, judgement.wrong_images
+    row = make_anchor(broken[0].member.group) if broken else ""
+    found = (
+        (len(broken), "budget", "did not hold", row),
+        (len(wrong), "image", f"{'is' if len(wrong) == 1 else 'are'} not in order", "images"),
+        (len(judgement.foreign_failures), "other test", "failed", "gaps"),
+    )
+    return tuple(
+        TestLink(f"{_count(number, noun)} {what}", anchor)
+        for number, noun, what, anchor in found
+        if number
+    )
+
+
 def list_gaps(judgement: Judgement) -> tuple[Gap, ...]:
     """List what was not compared, and why."""
     gaps = (

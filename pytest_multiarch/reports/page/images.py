@@ -20,12 +20,20 @@ _MOST_ROWS = 200
 
 
 @dataclass(frozen=True, slots=True)
+class FindingView:
+    """What is wrong with a file, and whether nothing allows it."""
+
+    text: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AuditView:
-    """An audited variant: what was looked at, and what is wrong, a line each."""
+    """An audited variant: what was looked at, and what is wrong."""
 
     platform: str
     looked_at: str
-    findings: tuple[str, ...]
+    findings: tuple[FindingView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +105,15 @@ def _list_cells(values: Mapping[Platform, str], platforms: tuple[Platform, ...])
 
 def _view_audit(report: AuditReport) -> AuditView:
     programs = f"{report.programs:,} program{'s' if report.programs != 1 else ''}"
+    files = f"{report.files:,} file{'s' if report.files != 1 else ''}"
     scope = "what it starts and has on PATH" if report.scope.value == "program" else "all files"
     return AuditView(
         platform=str(report.platform),
-        looked_at=f"{programs} of {report.files:,} files ({scope})",
-        findings=tuple(map(_describe, report.findings[:_MOST_ROWS])),
+        looked_at=f"{programs} of {files} ({scope})",
+        findings=tuple(
+            FindingView(_describe(each), is_open=not each.allowed)
+            for each in report.findings[:_MOST_ROWS]
+        ),
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.parity import Verdict, VerdictKind
+from pytest_multiarch.reports.account import describe_budget
 from pytest_multiarch.reports.page.cases import Case, CaseMaker, bound_texts
 from pytest_multiarch.reports.page.text import make_anchor, shorten, show
 from pytest_multiarch.reports.wording import KIND_WORDS, explain_not_compared
@@ -59,7 +60,10 @@ class MatrixCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixRow:
-    """A test: where it stands, its name, verdict, and cells in the order of the columns."""
+    """A test: where it stands, its name, verdict, and cells in the order of the columns.
+
+    `broken` are the budgets of time that did not hold, a line each.
+    """
 
     anchor: str
     place: str
@@ -68,6 +72,7 @@ class MatrixRow:
     word: str
     cells: tuple[MatrixCell, ...]
     why: str = ""
+    broken: tuple[str, ...] = ()
     case: Case | None = None
 
 
@@ -85,9 +90,19 @@ class Matrix:
 def view_matrix(judgement: Judgement) -> Matrix:
     """Arrange the tests of a record."""
     platforms = _list_platforms(judgement)
-    verdicts = sorted(judgement.verdicts, key=lambda each: (_rank_verdict(each), each.group))
+    broken: dict[str, list[str]] = {}
+    for each in judgement.broken_budgets:
+        text = show(describe_budget(each, with_group=False), 600)
+        broken.setdefault(each.member.group, []).append(text)
+    verdicts = sorted(
+        judgement.verdicts,
+        key=lambda each: (_rank_verdict(each, is_broken=each.group in broken), each.group),
+    )
     cases = CaseMaker()
-    rows = tuple(_make_row(each, platforms, cases) for each in verdicts)
+    rows = tuple(
+        replace(_make_row(each, platforms, cases), broken=tuple(broken.get(each.group, ())))
+        for each in verdicts
+    )
     kinds = Counter(each.kind for each in verdicts)
     names = Counter((cell.name, cell.word) for row in rows for cell in row.cells if cell.word)
     return Matrix(
@@ -101,11 +116,11 @@ def view_matrix(judgement: Judgement) -> Matrix:
     )
 
 
-def _rank_verdict(verdict: Verdict) -> int:
-    """Rank by gravity; one that failed in a teardown alone is equal, and a failure all the same."""
+def _rank_verdict(verdict: Verdict, *, is_broken: bool) -> int:
+    """Rank by gravity; what fails in a teardown or a budget alone is equal, and a failure too."""
     kinds = tuple(KIND_WORDS)
     rank = kinds.index(verdict.kind)
-    has_failed = any(each.has_failed for each in verdict.members)
+    has_failed = is_broken or any(each.has_failed for each in verdict.members)
     return min(rank, kinds.index(VerdictKind.FAILED)) if has_failed else rank
 
 
