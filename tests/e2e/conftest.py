@@ -61,7 +61,14 @@ def copy_in_registry(
         forget_image(engines, repository)
         repositories.append(repository)
         tag = f"{repository}:1"
-        engines.run_docker("main", "buildx", "imagetools", "create", "--tag", tag, source)
+        create = ("buildx", "imagetools", "create", "--tag", tag, source)
+        try:
+            engines.run_docker("main", *create)
+        except AssertionError as error:
+            # It can put a manifest before the registry has the last of its blobs.
+            if "blob unknown to registry" not in str(error):
+                raise
+            engines.run_docker("main", *create)
         return tag
 
     yield copy
