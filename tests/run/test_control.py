@@ -108,7 +108,7 @@ def test_a_node_that_refuses_falls_back_and_says_why() -> None:
     refusal = Ending(out=b"pytest-multiarch control: unshare: error 1\n", exit_code=125)
     control = start(engine, is_allowed=True, **{f"{LAUNCHED} {VERSION}": refusal})
     assert control.way is ControlWay.FIRST
-    assert "unshare: error 1" in control.note
+    assert "unshare: Operation not permitted (EPERM)" in control.note
     assert list(engine.containers) == [control.started.id]
 
 
