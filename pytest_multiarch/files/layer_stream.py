@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from queue import Queue
 from typing import TYPE_CHECKING, Protocol
 
@@ -38,8 +37,7 @@ class Hash(Protocol):
 class LayerStream:
     """What a layer holds, unpacked block by block; to be closed.
 
-    Unpacking is one block ahead, and hashing behind, each in a thread of its own: zlib, zstd and
-    OpenSSL let go of the interpreter meanwhile.
+    Hashing has a thread of its own: OpenSSL lets go of the interpreter meanwhile.
     """
 
     def __init__(self, stored: StoredLayer, stream: ByteStream) -> None:
@@ -53,12 +51,9 @@ class LayerStream:
         self.compression = tell_compression(self._head)
         self._blocks = unpack(self.compression, self._read)
         self._hashing = _HashingThread()
-        self._unpacking = ThreadPoolExecutor(1, thread_name_prefix="layer-unpacking")
-        self._next = self._unpacking.submit(self._unpack_block)
 
     def close(self) -> None:
-        """End the threads; safe to call twice."""
-        self._unpacking.shutdown()
+        """End the thread; safe to call twice."""
         self._hashing.close()
 
     def read_block(self) -> bytes:
@@ -67,9 +62,8 @@ class LayerStream:
         Raises:
             ArchiveError: it is broken, cut short, or more than is read.
         """
-        block = self._next.result()
+        block = next(self._blocks, b"")
         if block:
-            self._next = self._unpacking.submit(self._unpack_block)
             self.size += len(block)
             self._refuse_bomb()
             self._hashing.update(self._archive_hash, block)
@@ -83,16 +77,13 @@ class LayerStream:
         """
         while self.read_block():
             pass
-        self.close()
+        self._hashing.close()
         if self._stored_hash is not None:
             self._verify(self._stored_hash, self._stored.digest, "stored")
         if self._stored.diff_id:
             self._verify(self._archive_hash, self._stored.diff_id, "unpacked")
             return self._stored.diff_id
         return f"sha256:{self._archive_hash.hexdigest()}"
-
-    def _unpack_block(self) -> bytes:
-        return next(self._blocks, b"")
 
     def _read(self, size: int) -> bytes:
         data, self._head = self._head + self._gather(size - len(self._head)), b""
