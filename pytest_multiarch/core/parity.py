@@ -127,8 +127,9 @@ class Verdict:
 
     @property
     def is_unobserved(self) -> bool:
-        """Whether the members were equal in outcome only."""
-        return self.kind is VerdictKind.EQUAL and not self.pairs
+        """Whether the members were equal in outcome only, with nothing observed or measured."""
+        is_measured = any(each.overhead for each in self.members)
+        return self.kind is VerdictKind.EQUAL and not self.pairs and not is_measured
 
     def list_deviating(self) -> tuple[str, ...]:
         """Give the ids of the tests that differ from the baseline."""

@@ -30,6 +30,8 @@ def make_progress(config: pytest.Config) -> ShowProgress:
         if reporter is None:
             return sys.stderr
         reporter.ensure_newline()
+        if reporter._tw.width_of_current_line:  # noqa: SLF001 (dots of -q have no name before them)
+            reporter._tw.line()  # noqa: SLF001
         return reporter._tw._file  # type: ignore[no-any-return]  # noqa: SLF001 (the terminal itself)
 
     width = reporter._tw.fullwidth if reporter is not None and reporter.isatty else 0  # noqa: SLF001

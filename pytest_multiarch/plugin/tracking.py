@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.run.session import Session
 
 _PACKAGE = __name__.partition(".")[0]
+_CALLED = frozenset({"urllib3", "docker", "testcontainers"})
 _LOG_LINES = 200
 _LOG_CHARACTERS = 20_000
 
@@ -381,19 +383,26 @@ def _attach_logs(report: pytest.TestReport, trace: Trace, service: str) -> None:
 
 
 def trim_traceback(error: MultiarchError) -> None:
-    """Cut the frames of this package off the end of an error's traceback."""
+    """Cut the frames of this package, and of what it called, off the end of a traceback."""
     kept: list[TracebackType] = []
     frame = error.__traceback__
     while frame is not None:
         kept.append(frame)
         frame = frame.tb_next
-    while len(kept) > 1 and _is_own(kept[-1]):
+    reaches_us = any(_name_package(each) == _PACKAGE for each in kept[1:])
+    while len(kept) > 1 and reaches_us and _is_inner(kept[-1]):
         kept.pop()
     if kept:
         kept[-1].tb_next = None
     error.__suppress_context__ = True
+    if isinstance(error.__cause__, MultiarchError):
+        trim_traceback(error.__cause__)
 
 
-def _is_own(traceback: TracebackType) -> bool:
-    module = str(traceback.tb_frame.f_globals.get("__name__", ""))
-    return module.partition(".")[0] == _PACKAGE
+def _is_inner(traceback: TracebackType) -> bool:
+    name = _name_package(traceback)
+    return name == _PACKAGE or name in _CALLED or name in sys.stdlib_module_names
+
+
+def _name_package(traceback: TracebackType) -> str:
+    return str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0]

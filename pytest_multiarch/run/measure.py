@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_multiarch.core.errors import (
+    ContainerError,
     DeadlineError,
     EngineGoneError,
     MeasurementError,
@@ -348,12 +349,18 @@ class TimedCallable:
         """Say what a callable raised, or that its container has ended."""
         if isinstance(error, EngineGoneError):
             return error
-        state = self._container.inspect()
+        when = "the warm-up" if is_warmup else "a round"
+        try:
+            state = self._container.inspect()
+        except ContainerError:
+            return ContainerError(
+                f"the container on {self.platform} was removed in {when} of {self._name}",
+                cure="leave it running: it is removed when the test ends",
+            )
         if not state.is_running:
             return self._container.explain_ended(state)
         if isinstance(error, MultiarchError):
             return error
-        when = "the warm-up" if is_warmup else "a round"
         return MeasurementError(
             f"{self._name} on {self.platform} raised {type(error).__name__} in {when}: {error}",
             cure="measure a callable that succeeds each time",

@@ -172,16 +172,21 @@ class OverheadMeter:
         """
         order = self._make_order(Plan(rounds=rounds), max, min, label or "start")
         steps: dict[Platform, dict[str, float]] = {}
-        notes: list[str] = []
+        left: dict[str, list[Platform]] = {}
         if cold:
             for each in self._variants:
                 steps[each.platform], problem = self._start_cold(each)
-                notes += [problem] if problem else []
+                left.setdefault(problem, []).append(each.platform)
+        notes = tuple(
+            f"not fetched anew: {', '.join(map(str, platforms))}: {problem}"
+            for problem, platforms in left.items()
+            if problem
+        )
         settings = self._settings.container or ContainerSettings()
         measurement = self._bench.measure_starts(
             self._variants, settings, plan=order.plan, what="create to ready"
         )
-        return self._finish(measurement, "start", order, steps=steps, notes=tuple(notes))
+        return self._finish(measurement, "start", order, steps=steps, notes=notes)
 
     def close(self) -> None:
         """Remove the containers; one that cannot be removed keeps no other."""
@@ -335,7 +340,7 @@ class OverheadMeter:
         except EngineGoneError:
             raise
         except MultiarchError as error:
-            problem = f"{variant.platform} was not fetched anew: {error.headline}"
+            problem = error.headline
         settings = replace(self._settings.container or ContainerSettings(), scope="function")
         begun = time.perf_counter()
         container = self._session.open_container(variant, settings, recorder=None)

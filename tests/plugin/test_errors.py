@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import traceback
+
 import pytest
+
+from pytest_multiarch.core.errors import UsageError
+from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.plugin.tracking import trim_traceback
 
 from .conftest import Run
 
@@ -115,3 +122,11 @@ def test_wrong_mark_is_a_collection_error_with_the_cure(run: Run, mark: str, sai
     pytest.LineMatcher([lines]).fnmatch_lines([said])
     result.stdout.no_fnmatch_line("*Error*structures.py*")
     result.stdout.no_fnmatch_line("*pytest_multiarch/*.py*")
+
+
+def test_a_traceback_ends_where_the_test_made_the_call() -> None:
+    with pytest.raises(UsageError) as caught:
+        json.loads('{"a": 1.5}', parse_float=Platform.parse)
+    trim_traceback(caught.value)
+    frames = traceback.extract_tb(caught.value.__traceback__)
+    assert [each.filename for each in frames] == [__file__]

@@ -145,7 +145,7 @@ def test_a_cold_start_has_its_parts(measure: Run) -> None:
             assert (steps["fetch"], steps["unpack"], "first start" in steps) == (1.0, 0.25, True)
             arm = found.platforms["linux/arm64"]
             assert list(arm.steps_s) == ["first start"]
-            assert arm.warnings[0].startswith("linux/arm64 was not fetched anew: fake")
+            assert arm.warnings[0].startswith("not fetched anew: linux/arm64: fake")
             assert 3.9 < arm.ratio.value < 4.1
         """
     )

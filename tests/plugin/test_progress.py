@@ -39,6 +39,14 @@ def test_it_is_seen_though_output_is_captured(
     assert ("the fixture prints" in result.stdout.str()) == ("-s" in options)
 
 
+def test_it_has_a_line_of_its_own_after_dots(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile("def test_a(): pass\ndef test_b(pull): pass\ndef test_c(pull): pass")
+    result = pytester.runpytest_subprocess("-q")
+    assert result.outlines.count(LINE) == 2
+    assert result.outlines[0] == "."
+
+
 def test_a_worker_has_standard_error(pytester: pytest.Pytester) -> None:
     result = run(pytester, "-n1")
     result.assert_outcomes(passed=1)

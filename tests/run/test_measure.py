@@ -204,6 +204,16 @@ def test_a_container_that_ends_below_a_callable() -> None:
     assert "has ended with exit code 143" in failure.what
 
 
+def test_a_container_that_is_removed_below_a_callable() -> None:
+    def remove(container: Any) -> None:
+        container.remove()
+        container.inspect()
+
+    failure = measure_callable([start_container(FakeEngine())], remove).failure
+    assert isinstance(failure, ContainerError)
+    assert failure.what.startswith("the container on linux/amd64 was removed in the warm-up of")
+
+
 # What is written wrongly
 
 
