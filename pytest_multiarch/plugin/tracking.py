@@ -26,6 +26,7 @@ from pytest_multiarch.plugin.members import (
     make_members,
 )
 from pytest_multiarch.plugin.options import find_service
+from pytest_multiarch.plugin.recipes import make_recipe
 from pytest_multiarch.plugin.reports import (
     ATTRIBUTE,
     DIVERGED,
@@ -47,9 +48,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pytest_multiarch.core.budget import Budget
-    from pytest_multiarch.core.call import Call
     from pytest_multiarch.core.cost import PlatformCost
     from pytest_multiarch.core.observation import Observation
+    from pytest_multiarch.core.repeats import Repeats
     from pytest_multiarch.core.rules import ParityRules
     from pytest_multiarch.run.calls import CallSeen
     from pytest_multiarch.run.container import Container
@@ -75,9 +76,10 @@ class Trace:
     """What one attempt of one test did so far.
 
     `platforms` are the one platform of a parametrized test, or all of a test with `variants`.
-    `calls` and `secrets` (to what they are shown as) are kept in this process only, never
-    reported: they are the values of environment variables that a test passes. `budgets` are what
-    the test's mark declares, `costs` what it measured.
+    `seen` are the calls it made, each with the position of its observation, if there is one; they
+    and `secrets` (to what they are shown as) are kept in this process only, never reported: they
+    have the values of environment variables that a test passes. `budgets` are what the test's mark
+    declares, `costs` what it measured, `repeats` what its calls did when they were made again.
     """
 
     platforms: tuple[Platform, ...]
@@ -87,11 +89,12 @@ class Trace:
     variants: dict[Platform, Variant] = field(default_factory=dict)
     containers: list[Container] = field(default_factory=list)
     observations: dict[Platform, list[Observation]] = field(default_factory=dict)
-    calls: list[Call] = field(default_factory=list)
     inside_s: dict[Platform, float] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     budgets: Mapping[Platform, Budget] = field(default_factory=dict)
     costs: tuple[PlatformCost, ...] = ()
+    seen: list[tuple[CallSeen, int | None]] = field(default_factory=list)
+    repeats: dict[Platform, list[Repeats]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, platform: Platform, observation: Observation) -> None:
@@ -99,12 +102,19 @@ class Trace:
         with self._lock:
             self.observations.setdefault(platform, []).append(observation)
 
-    def note_call(self, platform: Platform, call: Call, inside_s: float | None) -> None:
-        """Take a call down, and the time that it took in its container."""
+    def note_call(
+        self, platform: Platform, seen: CallSeen, observation: Observation | None, inside_s: float
+    ) -> None:
+        """Take a call down, what is observed of it, and the time that it took in its container."""
         with self._lock:
-            self.calls.append(call)
-            self.secrets.update(name_values(call.env))
-        self.note_time(platform, inside_s or 0.0)
+            position = None
+            if observation is not None:
+                observations = self.observations.setdefault(platform, [])
+                position = len(observations)
+                observations.append(observation)
+            self.seen.append((seen, position))
+            self.secrets.update(name_values(seen.call.env))
+        self.note_time(platform, inside_s)
 
     def note_time(self, platform: Platform, inside_s: float) -> None:
         """Take down the time that something took in the platform's containers."""
@@ -125,23 +135,21 @@ class TestRecorder:
         """Take a call down; one that is observed is normalized by the test's rules."""
         result = seen.result
         inside_s = result.timings.inside_s
-        self._trace.note_call(
-            self._platform, seen.call, result.wall_s if inside_s is None else inside_s
-        )
+        observation = None
         if seen.is_observed and self._trace.is_observed:
-            self._trace.add(
-                self._platform,
-                make_observation(
-                    result,
-                    kind=seen.kind,
-                    label=seen.label,
-                    known=seen.known,
-                    pin=seen.variant.pin,
-                    history=seen.history,
-                    ignore=self._trace.rules.ignore,
-                    normalizers=self._trace.rules.normalizers,
-                ),
+            observation = make_observation(
+                result,
+                kind=seen.kind,
+                label=seen.label,
+                known=seen.known,
+                pin=seen.variant.pin,
+                history=seen.history,
+                ignore=self._trace.rules.ignore,
+                normalizers=self._trace.rules.normalizers,
             )
+        self._trace.note_call(
+            self._platform, seen, observation, result.wall_s if inside_s is None else inside_s
+        )
 
 
 class ParityChecker:
@@ -320,13 +328,20 @@ class Tracker:
         if membership is not None and report.when == "setup":
             return describe_member(membership, trace, self._state)
         if membership is not None and report.when == "teardown":
-            return describe_results(membership.platform, trace, self._state)
+            place = self._keep_recipe(item, trace, membership.platform)
+            return describe_results(membership.platform, trace, self._state, recipe=place)
         if membership is None and (report.when == "call" or is_end_of_setup(report)):
             is_complete = isinstance(error, JUDGED)
             outcome = "passed" if is_complete else name_outcome(report)
             reason = "" if outcome == "passed" else read_reason(report)
             return describe_spread(item, trace, self._state, outcome, reason)
         return ""
+
+    def _keep_recipe(self, item: pytest.Item, trace: Trace, platform: Platform) -> list[int] | None:
+        """Keep what it takes to make the test's calls again; give the place, if it is in a file."""
+        recipes = self._state.recipes
+        recipe = make_recipe(trace, platform) if recipes is not None else None
+        return recipes.keep(item.nodeid, recipe) if recipes is not None and recipe else None
 
 
 def _mask_reason(report: pytest.TestReport, secrets: Mapping[str, str]) -> None:

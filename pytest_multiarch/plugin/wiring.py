@@ -99,8 +99,10 @@ class DockerTools:
 
         return LayerCache(find_cache_folder(self._environ))
 
-    def lock_machine(self) -> AbstractContextManager[None]:
+    def lock_machine(self, *, timeout_s: float | None = None) -> AbstractContextManager[None]:
         """Have one measurement at a time on this machine."""
+        if timeout_s is not None:
+            return hold_measure_lock(show_nothing, timeout_s=timeout_s)
         return hold_measure_lock(self.show_progress)
 
     def read_program(self, name: str, platform: Platform) -> bytes | None:
