@@ -142,8 +142,11 @@ def gather_repeats(verdict: Verdict) -> tuple[Repeats, ...]:
     found: list[Repeats] = []
     questions = list_questions(verdict)
     for member in verdict.members:
-        own = {(q.kind, q.own_label, q.own_number): q for q in questions}
-        own = {key: q for key, q in own.items() if q.platform == member.platform}
+        own = {
+            (each.kind, each.own_label, each.own_number): each
+            for each in questions
+            if each.platform == member.platform
+        }
         for repeats in member.repeats:
             asked = own.get((repeats.kind, repeats.label, repeats.number))
             if asked is not None:
