@@ -354,3 +354,8 @@ def mask_known(text: str, known: Mapping[str, str]) -> str:
     longest_first = "|".join(map(re.escape, sorted(present, key=len, reverse=True)))
     pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{longest_first})(?![A-Za-z0-9])")
     return _OWN_ADDRESS.sub("<container-ip>", pattern.sub(lambda match: known[match[0]], text))
+
+
+def get_pattern(name: str) -> str:
+    """Give the regular expression of one of `NORMALIZERS` that has one."""
+    return _PATTERNS[name][1]

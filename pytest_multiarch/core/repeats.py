@@ -1,4 +1,4 @@
-"""Repeats: a test's call made again, to learn what varies by itself and whose doing a difference is."""
+"""Repeats: a test's call made again, to learn what varies and whose doing a difference is."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 class Repeats:
     """What one call of a member did when it was made again.
 
-    The call is `number` (from 1) of those with its `kind` and `label`, as in `Difference`. `platform`
-    is the variant's. With `is_control` the variant of a native platform ran under the emulator, and
-    `is_whole_tree` says whether that reached what the program started too. `observations` are
-    normalised by the test's own rules, one for each time. `problem` says why there are none, or fewer
-    than asked for, and is empty if there is none.
+    The call is `number` (from 1) of those with its `kind` and `label`, as in `Difference`.
+    `platform` is the variant's. With `is_control` the variant of a native platform ran under the
+    emulator, and `is_whole_tree` says whether that reached what the program started too.
+    `observations` are normalised by the test's own rules, one for each time. `problem` says why
+    there are none, or fewer than asked for, and is empty if there is none. `unended` counts the
+    times that the call did not end by its deadline, of which there is no observation.
     """
 
     label: str
@@ -33,6 +34,7 @@ class Repeats:
     is_whole_tree: bool = True
     observations: tuple[Observation, ...] = ()
     problem: str = ""
+    unended: int = 0
 
     def to_mapping(self) -> dict[str, Any]:
         """Give the JSON form."""
@@ -45,6 +47,7 @@ class Repeats:
             "is_whole_tree": self.is_whole_tree,
             "observations": [each.to_mapping() for each in self.observations],
             "problem": self.problem,
+            **({"unended": self.unended} if self.unended else {}),
         }
 
     @classmethod

@@ -410,6 +410,8 @@ def _forget_observations(verdict: Verdict) -> Verdict:
         members=tuple(kept.values()),
         compared=tuple(kept[each.platform] for each in verdict.compared),
         differences=tuple(each.shrink() for each in verdict.differences),
+        unstable=tuple(each.shrink() for each in verdict.unstable),
+        emulated=tuple(each.shrink() for each in verdict.emulated),
         allowed=tuple(
             replace(each, difference=each.difference.shrink()) for each in verdict.allowed
         ),
