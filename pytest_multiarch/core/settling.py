@@ -5,12 +5,14 @@ One way for all who judge: a lone process, the owner of a parallel session, a me
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.comparison import Comparison
-from pytest_multiarch.core.diagnosis import diagnose
+from pytest_multiarch.core.diagnosis import diagnose, list_suspects
+from pytest_multiarch.core.observation import find_differing_parts
 from pytest_multiarch.core.parity import VerdictKind, compare_group
+from pytest_multiarch.core.rules import CALL_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.repeats import Repeats
 
 _UNSETTLED = (VerdictKind.DIVERGED, VerdictKind.FAILED_APART)
+_FEWEST = 3
+_ORPHANED = (
+    "made again, it ends otherwise than in the test, and the same each time: what the test had set "
+    "up for it is gone"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +36,8 @@ class CallInQuestion:
     """A call of a member that a verdict turns on.
 
     `label` and `number` are as in `Difference`, `own_label` and `own_number` as the member itself
-    counts: every call of one kind and label. `position` is that of its observation. `is_controlled`:
-    the platform ran it natively, another one under an emulator.
+    counts: every call of one kind and label. `position` is that of its observation.
+    `is_controlled`: the platform is the baseline and native, another one is emulated.
     """
 
     platform: Platform
@@ -51,90 +58,64 @@ def needs_diagnosis(verdict: Verdict) -> bool:
 def list_questions(verdict: Verdict) -> tuple[CallInQuestion, ...]:
     """Give the calls that a verdict turns on, each once for each platform."""
     asked: dict[tuple[Platform, int, str, int], CallInQuestion] = {}
-    for call in (*_list_differing(verdict), *_list_failing(verdict)):
-        key = call.platform, call.position, call.label, call.number
-        known = asked.get(key)
-        if known is None or (call.is_controlled and not known.is_controlled):
-            asked[key] = call
-    return tuple(asked.values())
-
-
-def _list_differing(verdict: Verdict) -> Iterator[CallInQuestion]:
-    for difference in verdict.differences:
+    for difference in list_suspects(verdict):
         if difference.part == "calls":
             continue
         members = [verdict.find_member(each) for each in difference.seen]
-        yield from _ask(members, difference)
+        for call in _ask(members, difference):
+            key = call.platform, call.position, call.label, call.number
+            known = asked.get(key)
+            if known is None or (call.is_controlled and not known.is_controlled):
+                asked[key] = call
+    return tuple(asked.values())
 
 
 def _ask(members: list[Member], difference: Difference) -> Iterator[CallInQuestion]:
-    controlled = _choose_controlled(members)
+    is_emulation_in_play = any(each.is_emulated for each in members)
     for member in members:
         seen = difference.seen[member.platform]
-        if seen is not None:
-            yield _make_question(
-                member, seen, difference.label, difference.number, member is controlled
+        if seen is None:
+            continue
+        observations = tuple(member.observations)
+        position = observations.index(seen)
+        name = seen.kind, seen.label
+        before = observations[: position + 1]
+        is_baseline = member.platform == difference.baseline
+        yield CallInQuestion(
+            platform=member.platform,
+            position=position,
+            kind=seen.kind,
+            label=difference.label,
+            number=difference.number,
+            own_label=seen.label,
+            own_number=sum((each.kind, each.label) == name for each in before),
+            is_controlled=is_emulation_in_play and is_baseline and member.is_native,
+        )
+
+
+def list_own_questions(
+    platform: Platform, observations: Iterable[Observation], *, is_controlled: bool
+) -> tuple[CallInQuestion, ...]:
+    """Give all calls that were observed on a platform, to be made again whatever comes of them."""
+    counts: Counter[tuple[str, str]] = Counter()
+    questions = []
+    for position, each in enumerate(observations):
+        counts[each.kind, each.label] += 1
+        number = counts[each.kind, each.label]
+        if each.kind != "check":
+            questions.append(
+                CallInQuestion(
+                    platform=platform,
+                    position=position,
+                    kind=each.kind,
+                    label=each.label,
+                    number=number,
+                    own_label=each.label,
+                    own_number=number,
+                    is_controlled=is_controlled,
+                )
             )
-
-
-def _choose_controlled(members: list[Member]) -> Member | None:
-    """Give the one to run under an emulator, where another has been: the baseline if it can be."""
-    if not any(each.is_emulated for each in members):
-        return None
-    return next((each for each in members if each.is_native), None)
-
-
-def _make_question(
-    member: Member, seen: Observation, label: str, number: int, is_controlled: bool
-) -> CallInQuestion:
-    observations = tuple(member.observations)
-    position = observations.index(seen)
-    before = observations[: position + 1]
-    return CallInQuestion(
-        platform=member.platform,
-        position=position,
-        kind=seen.kind,
-        label=label,
-        number=number,
-        own_label=seen.label,
-        own_number=sum((each.kind, each.label) == (seen.kind, seen.label) for each in before),
-        is_controlled=is_controlled,
-    )
-
-
-def _list_failing(verdict: Verdict) -> Iterator[CallInQuestion]:
-    """Give the calls in which members that failed differ from one that passed; else their last."""
-    passed = next((each for each in verdict.members if each.outcome.is_comparable), None)
-    if verdict.compared:
-        passed = verdict.compared[0]
-    if passed is None:
-        return
-    for member in verdict.members:
-        if member.outcome.is_failure and member.observations:
-            yield from _compare_failed(passed, member)
-
-
-def _compare_failed(passed: Member, failed: Member) -> Iterator[CallInQuestion]:
-    comparison = Comparison(passed, failed)
-    comparison.run()
-    passed, failed = passed.read_observations(), failed.read_observations()
-    pairs = [
-        (each.ours, each.theirs, each.label, each.number)
-        for each in comparison.findings
-        if each.part != "calls" and each.ours is not None and each.theirs is not None
-    ] or _pair_last(passed, failed)
-    controlled = _choose_controlled([passed, failed])
-    for ours, theirs, label, number in pairs:
-        yield _make_question(passed, ours, label, number, passed is controlled)
-        yield _make_question(failed, theirs, label, number, failed is controlled)
-
-
-def _pair_last(passed: Member, failed: Member) -> list[tuple[Observation, Observation, str, int]]:
-    last = failed.observations[-1]
-    name = last.kind, last.label
-    number = sum((each.kind, each.label) == name for each in failed.observations)
-    same = [each for each in passed.observations if (each.kind, each.label) == name]
-    return [(same[number - 1], last, last.label, number)] if len(same) >= number else []
+    return tuple(questions)
 
 
 def gather_repeats(verdict: Verdict) -> tuple[Repeats, ...]:
@@ -150,8 +131,28 @@ def gather_repeats(verdict: Verdict) -> tuple[Repeats, ...]:
         for repeats in member.repeats:
             asked = own.get((repeats.kind, repeats.label, repeats.number))
             if asked is not None:
-                found.append(replace(repeats, label=asked.label, number=asked.number))
+                known = _drop_orphans(repeats, member.observations[asked.position])
+                found.append(replace(known, label=asked.label, number=asked.number))
     return tuple(found)
+
+
+def _drop_orphans(repeats: Repeats, first: Observation) -> Repeats:
+    """Drop what says only that the test had set up something for the call that is gone by now.
+
+    A call that varies by itself does not do one thing in the test, and then another one each time.
+    """
+    again = repeats.observations
+    if repeats.is_control or len(again) < _FEWEST:
+        return repeats
+    platform = repeats.platform
+    is_same = all(_agree(again[0], each, platform) for each in again)
+    if not is_same or _agree(again[0], first, platform) or again[0].exit_code == first.exit_code:
+        return repeats
+    return replace(repeats, observations=(), problem=_ORPHANED)
+
+
+def _agree(one: Observation, other: Observation, platform: Platform) -> bool:
+    return not find_differing_parts(one, other, platform, platform, parts=CALL_PARTS)
 
 
 def add_repeats(verdict: Verdict, repeats: Iterable[Repeats]) -> Verdict:
@@ -173,13 +174,16 @@ def add_repeats(verdict: Verdict, repeats: Iterable[Repeats]) -> Verdict:
     )
 
 
-def settle_verdict(verdict: Verdict) -> Verdict:
-    """Say why members did not do the same, by what their calls did when they were made again."""
+def settle_verdict(verdict: Verdict, *, fails_unstable: bool = False) -> Verdict:
+    """Say why members did not do the same, by what their calls did when they were made again.
+
+    With `fails_unstable` what varies by itself is a difference all the same.
+    """
     if not needs_diagnosis(verdict):
         return verdict
-    return diagnose(verdict, gather_repeats(verdict))
+    return diagnose(verdict, gather_repeats(verdict), fails_unstable=fails_unstable)
 
 
-def judge_group(members: Iterable[Member]) -> Verdict:
+def judge_group(members: Iterable[Member], *, fails_unstable: bool = False) -> Verdict:
     """Compare the members of a group, and settle what it comes to by what is known of them."""
-    return settle_verdict(compare_group(members))
+    return settle_verdict(compare_group(members), fails_unstable=fails_unstable)

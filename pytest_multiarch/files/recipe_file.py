@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.call import Call, FileToCopy
@@ -26,14 +25,13 @@ from pytest_multiarch.core.wait import HealthWait, HttpWait, LogWait, PortWait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from pytest_multiarch.core.normalize import TextFunction
     from pytest_multiarch.core.wait import Wait
 
 Place = list[int]
-_WAITS: dict[str, type[LogWait | PortWait | HttpWait | HealthWait]] = {
-    each.__name__: each for each in (LogWait, PortWait, HttpWait, HealthWait)
-}
+_WAITS: dict[str, Any] = {each.__name__: each for each in (LogWait, PortWait, HttpWait, HealthWait)}
 _WORKER = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 
@@ -184,7 +182,7 @@ def _describe_rules(rules: ParityRules) -> dict[str, Any]:
 def _find_function(rules: ParityRules) -> str:
     for each in rules.normalizers:
         if each.written is None and not re.fullmatch(r"[a-z]+(-[a-z]+)*", each.name):
-            return f"its normalizer {each.name} is a function of the test's, which stays in its process"
+            return f"its normalizer {each.name} is a function, which stays in the test's process"
     return ""
 
 
@@ -288,8 +286,7 @@ class _Reader:
 
 
 def _read_waits(documents: Iterable[list[Any]]) -> tuple[Wait, ...]:
-    waits = []
-    for name, *values in documents:
-        values = [tuple(each) if isinstance(each, list) else each for each in values]
-        waits.append(_WAITS[name](*values))
-    return tuple(waits)
+    return tuple(
+        _WAITS[name](*(tuple(each) if isinstance(each, list) else each for each in values))
+        for name, *values in documents
+    )

@@ -73,7 +73,9 @@ def _start_judging(state: PluginState, config: pytest.Config) -> None:
     if config.getoption("--multiarch-merge"):
         from pytest_multiarch.plugin.merging import start_merging
 
-        merging = start_merging(config, is_strict=state.settings.strict)
+        merging = start_merging(
+            config, is_strict=state.settings.strict, fails_unstable=state.fails_unstable
+        )
         manager.register(merging, "multiarch-merging")
     elif needs_record(config) and not config.option.collectonly:
         from pytest_multiarch.plugin.recording import start_recording

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.plugin.recording import Recording
     from pytest_multiarch.plugin.replaying import Pending, Replayer
     from pytest_multiarch.plugin.state import PluginState
+    from pytest_multiarch.run.node import Watchdog
 
 
 class Judge:
@@ -63,6 +64,7 @@ class Judge:
         self._begun_s = time.perf_counter()
         self._replayer: Replayer | None = None
         self._folder = ""
+        self._guard: Watchdog | None = None
         self._failures: dict[int, list[pytest.TestReport]] = {}
         if recording is not None:
             self.record_in(recording)
@@ -110,6 +112,8 @@ class Judge:
         attempts = group.attempts[key]
         if text is not None and report.when == "teardown":
             attempts.take_results(text)
+            if "recipe" in attempts.results:
+                self._guard_folder()
         attempts.take_in(report)
         if is_crash(report):  # nothing follows it, not even logfinish
             attempts.is_done = True
@@ -132,7 +136,7 @@ class Judge:
         attempt = before.members[0].attempt + 1 if before is not None else 1
         members = [Member.from_mapping({**each, "attempt": attempt}) for each in documents]
         self._unrecorded[key] = members, news
-        self._spread[key] = _forget_observations(compare_group(members))
+        self._spread[key] = _forget_observations(self._state.settle(compare_group(members)))
 
     def _record_spread(self, key: str, teardown_error: str = "") -> None:
         """Record a test with all its variants once it is over."""
@@ -216,6 +220,13 @@ class Judge:
             self._emitter.emit(verdict)
         self._forget_recipes(group)
 
+    def _guard_folder(self) -> None:
+        """Once workers leave what is private, have it removed even if this process is killed."""
+        if self._guard is None and self._folder:
+            from pytest_multiarch.plugin.wiring import start_guard
+
+            self._guard = start_guard(self._folder)
+
     def _find_replayer(self) -> Replayer:
         if self._replayer is None:
             from pytest_multiarch.plugin.replaying import Replayer
@@ -263,9 +274,9 @@ class Judge:
 
     def _settle_pending(self, pending: Pending) -> None:
         """Settle a verdict whose calls were made again, and put on record what they did."""
-        from pytest_multiarch.core.settling import add_repeats, settle_verdict
+        from pytest_multiarch.core.settling import add_repeats
 
-        verdict = settle_verdict(add_repeats(pending.verdict, pending.repeats))
+        verdict = self._state.settle(add_repeats(pending.verdict, pending.repeats))
         news = {each.platform for each in pending.repeats}
         if self._recording is not None and news:
             self._recording.add([each for each in verdict.members if each.platform in news], {})
@@ -362,6 +373,8 @@ class Judge:
             from pytest_multiarch.files.recipe_file import RecipeFolder
 
             RecipeFolder(Path(self._folder)).remove()
+        if self._guard is not None:
+            self._guard.stop()
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if not self._is_summed_up and reporter is not None:
             for line in self._sum_up():

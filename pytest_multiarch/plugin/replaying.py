@@ -6,6 +6,7 @@ Only the process that owns the session does this, and only for groups that are n
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections import deque
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.errors import ImageError, MultiarchError
 from pytest_multiarch.core.reference import ImageReference
-from pytest_multiarch.core.settling import list_questions
-from pytest_multiarch.run.replay import Order, refuse_all, repeat_calls
+from pytest_multiarch.core.settling import add_repeats, list_own_questions, list_questions
+from pytest_multiarch.run.replay import CONTROL_TIMES, TIMES, Order, refuse_all, repeat_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from pytest_multiarch.core.observation import Observation
     from pytest_multiarch.core.parity import Verdict
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.recipe import Recipe
@@ -163,26 +165,10 @@ class Replayer:
         return (*repeats, *made)
 
     def _make_orders(self, pending: Pending) -> tuple[list[Order], tuple[Repeats, ...]]:
-        orders: list[Order] = []
-        refused: tuple[Repeats, ...] = ()
         is_allowed = self._state.settings.control.value.enabled
-        for member in pending.verdict.members:
-            asked = [each for each in pending.questions if each.platform == member.platform]
-            recipe = pending.recipes.get(member.platform)
-            if recipe is None:
-                refused += refuse_all(asked, _NO_RECIPE)
-                continue
-            known = {(r.kind, r.label, r.number) for r in member.repeats if r.observations}
-            for is_known in (True, False):
-                some = [
-                    e for e in asked if is_known is ((e.kind, e.own_label, e.own_number) in known)
-                ]
-                if some:
-                    times = {"times": 0} if is_known else {}
-                    orders.append(
-                        Order(recipe=recipe, questions=tuple(some), is_allowed=is_allowed, **times)
-                    )
-        return orders, refused
+        return make_orders(
+            pending.verdict, pending.questions, pending.recipes, is_allowed=is_allowed
+        )
 
     def _open(self, recipe: Recipe) -> Variant:
         assert self._session is not None
@@ -210,3 +196,83 @@ def open_recipe(session: Session, recipe: Recipe) -> Variant:
     if variant.digest != recipe.digest:
         raise ImageError(f"{recipe.reference} has moved to another image since the test ran")
     return variant
+
+
+def make_orders(
+    verdict: Verdict,
+    questions: Sequence[CallInQuestion],
+    recipes: Mapping[Platform, Recipe],
+    *,
+    is_allowed: bool,
+) -> tuple[list[Order], tuple[Repeats, ...]]:
+    """Say what to make again for a verdict, and of what there is no recipe.
+
+    What its members did make again already (`--multiarch-repeat`) is left out.
+    """
+    orders: list[Order] = []
+    refused: tuple[Repeats, ...] = ()
+    for member in verdict.members:
+        asked = [each for each in questions if each.platform == member.platform]
+        recipe = recipes.get(member.platform)
+        if recipe is None:
+            refused += refuse_all(asked, _NO_RECIPE)
+            continue
+        known = {
+            (r.kind, r.label, r.number, r.is_control) for r in member.repeats if r.observations
+        }
+        times: dict[tuple[int, int], list[CallInQuestion]] = {}
+        for each in asked:
+            name = each.kind, each.own_label, each.own_number
+            wanted = (
+                TIMES * ((*name, False) not in known),
+                CONTROL_TIMES * ((*name, True) not in known),
+            )
+            times.setdefault(wanted, []).append(each)
+        orders += [
+            Order(
+                recipe=recipe,
+                questions=tuple(some),
+                times=plain,
+                control_times=control,
+                is_allowed=is_allowed,
+            )
+            for (plain, control), some in times.items()
+        ]
+    return orders, refused
+
+
+def replay_now(
+    state: PluginState, session: Session, verdict: Verdict, recipes: Mapping[Platform, Recipe]
+) -> Verdict:
+    """Make the calls that a verdict turns on again while its test waits, and settle it."""
+    questions = list_questions(verdict)
+    budget_s = state.settings.replay.value
+    if not budget_s:
+        return state.settle(add_repeats(verdict, refuse_all(questions, _OFF)))
+    is_allowed = state.settings.control.value.enabled
+    orders, repeats = make_orders(verdict, questions, recipes, is_allowed=is_allowed)
+    with state.show_progress("replaying 1 verdict", unit="calls") as tell:
+        made = repeat_calls(
+            orders, lambda recipe: open_recipe(session, recipe), budget_s=budget_s, tell=tell
+        )
+    return state.settle(add_repeats(verdict, (*repeats, *made)))
+
+
+def repeat_now(
+    state: PluginState,
+    session: Session,
+    recipe: Recipe,
+    observations: Sequence[Observation],
+    *,
+    is_controlled: bool,
+) -> tuple[Repeats, ...]:
+    """Make all calls of a member again, as often as is asked for in any case."""
+    questions = list_own_questions(recipe.platform, observations, is_controlled=is_controlled)
+    order = Order(
+        recipe=recipe,
+        questions=questions,
+        times=state.settings.repeat.value,
+        control_times=1,
+        is_allowed=state.settings.control.value.enabled,
+    )
+    return repeat_calls([order], lambda recipe: open_recipe(session, recipe), budget_s=math.inf)

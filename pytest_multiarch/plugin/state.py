@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.errors import MultiarchError
     from pytest_multiarch.core.inspected import Inspected
     from pytest_multiarch.core.normalize import TextFunction
+    from pytest_multiarch.core.parity import Verdict
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.settings import Settings
     from pytest_multiarch.plugin.groups import Membership
@@ -114,6 +115,17 @@ class PluginState:
         from pytest_multiarch.plugin.asking import gather_normalizers
 
         return gather_normalizers(self._config)
+
+    @property
+    def fails_unstable(self) -> bool:
+        """Whether a difference in what varies by itself is a failure."""
+        return self.settings.unstable.value == "fail"
+
+    def settle(self, verdict: Verdict) -> Verdict:
+        """Say of a verdict why members did not do the same."""
+        from pytest_multiarch.core.settling import settle_verdict
+
+        return settle_verdict(verdict, fails_unstable=self.fails_unstable)
 
     def note_inspected(self, reference: str, inspected: Inspected) -> None:
         """Have what was learned of an image told with the next test that ends, once."""

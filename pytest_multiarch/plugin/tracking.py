@@ -13,10 +13,12 @@ from _pytest.outcomes import Failed
 from pytest_multiarch.core.budgets import judge_budgets
 from pytest_multiarch.core.cost_table import describe_ratio
 from pytest_multiarch.core.errors import MultiarchError, UsageError
+from pytest_multiarch.core.execution import ExecutionKind
 from pytest_multiarch.core.normalize import hide_values
 from pytest_multiarch.core.observation import make_check, make_observation
 from pytest_multiarch.core.parity import VerdictKind, compare_group
 from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.settling import needs_diagnosis
 from pytest_multiarch.plugin.asking import gather_allowances
 from pytest_multiarch.plugin.failing import OverBudgetError, UndecidedError, fail_budgets
 from pytest_multiarch.plugin.members import (
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.budget import Budget
     from pytest_multiarch.core.cost import PlatformCost
     from pytest_multiarch.core.observation import Observation
+    from pytest_multiarch.core.parity import Verdict
     from pytest_multiarch.core.repeats import Repeats
     from pytest_multiarch.core.rules import ParityRules
     from pytest_multiarch.run.calls import CallSeen
@@ -273,8 +276,11 @@ class Tracker:
 
     def _judge_spread(self, item: pytest.Function) -> None:
         settings = self._state.settings
-        members = make_members(item, item.stash[TRACE], self._state, "passed")
+        trace = item.stash[TRACE]
+        members = make_members(item, trace, self._state, "passed")
         verdict = compare_group(members)
+        if needs_diagnosis(verdict):
+            verdict = self._replay(item, trace, verdict)
         if verdict.kind is VerdictKind.DIVERGED and settings.parity == "fail":
             from pytest_multiarch.reports.divergence import render_divergence
 
@@ -285,6 +291,46 @@ class Tracker:
             from pytest_multiarch.reports.wording import describe_not_compared
 
             raise UncomparedError(describe_not_compared(verdict), pytrace=False)
+
+    def _replay(self, item: pytest.Function, trace: Trace, verdict: Verdict) -> Verdict:
+        """Settle a verdict while its test waits; what calls did goes on its report."""
+        from pytest_multiarch.plugin.replaying import replay_now
+
+        found = ((each, make_recipe(trace, each)) for each in trace.platforms)
+        recipes = {platform: recipe for platform, recipe in found if recipe is not None}
+        settled = replay_now(self._state, find_session(item.config), verdict, recipes)
+        for member in settled.members:
+            trace.repeats[member.platform] = list(member.repeats)
+        return settled
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Make a test's calls again if that is asked for, while all that it set up is there."""
+        trace = item.stash.get(TRACE, None)
+        if trace is not None and self._state.settings.repeat.value and trace.is_observed:
+            self._repeat(item, trace)
+        yield
+
+    def _repeat(self, item: pytest.Item, trace: Trace) -> None:
+        from pytest_multiarch.plugin.replaying import repeat_now
+
+        baseline = self._state.declared.find_platforms(item).baseline
+        for platform in trace.platforms:
+            recipe = make_recipe(trace, platform)
+            if recipe is None or platform in trace.repeats:
+                continue
+            variant = trace.variants[platform]
+            is_native = variant.execution.kind is ExecutionKind.NATIVE
+            seen = [each.hide(trace.secrets) for each in trace.observations[platform]]
+            trace.repeats[platform] = list(
+                repeat_now(
+                    self._state,
+                    find_session(item.config),
+                    recipe,
+                    seen,
+                    is_controlled=is_native and baseline in (None, platform),
+                )
+            )
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(

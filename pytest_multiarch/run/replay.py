@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from pytest_multiarch.core.errors import DeadlineError, MultiarchError, NotReadyError
 from pytest_multiarch.core.execution import Execution, ExecutionKind
 from pytest_multiarch.core.observation import Observation, fit_observations, make_observation
+from pytest_multiarch.core.ports import ignore_bytes
 from pytest_multiarch.core.repeats import Repeats
 from pytest_multiarch.core.wait import RUN_TIMEOUT_S, stretch_deadline
 from pytest_multiarch.run.calls import execute, name_values, run_once
@@ -91,11 +92,7 @@ class _Unit:
                 platform=each.platform,
                 is_control=self.is_control,
                 is_whole_tree=self.is_whole_tree,
-                observations=tuple(
-                    fit_observations(
-                        one[each.position] for one in self.made if each.position in one
-                    )
-                ),
+                observations=tuple(fit_observations(one[each.position] for one in self.made)),
                 problem=self.problem,
             )
             for each in self.questions
@@ -108,7 +105,7 @@ def repeat_calls(
     *,
     budget_s: float,
     stop: threading.Event | None = None,
-    tell: TellBytes = lambda done, total: None,
+    tell: TellBytes = ignore_bytes,
 ) -> tuple[Repeats, ...]:
     """Make the calls of members again, two at a time, the members in turns; never raises.
 
@@ -120,21 +117,7 @@ def repeat_calls(
     shots = deque(_take_turns([each for each in units if not each.problem]))
     total = len(shots)
     deadline = time.monotonic() + budget_s
-    variants: dict[str, Variant | MultiarchError] = {}
-    opening = threading.Lock()
-
-    def open_once(recipe: Recipe) -> Variant:
-        with opening:
-            key = f"{recipe.platform} {recipe.digest}"
-            if key not in variants:
-                try:
-                    variants[key] = open_variant(recipe)
-                except MultiarchError as error:
-                    variants[key] = error
-            found = variants[key]
-        if isinstance(found, MultiarchError):
-            raise found.with_traceback(None)
-        return found
+    open_once = _OpenOnce(open_variant)
 
     def work() -> None:
         while True:
@@ -157,6 +140,28 @@ def repeat_calls(
         if unit.control is not None:
             unit.control.started.node.remove_quietly(unit.control.started.id)
     return tuple(one for unit in units for one in unit.to_repeats())
+
+
+class _OpenOnce:
+    """Opens each variant once, whatever comes of it."""
+
+    def __init__(self, open_variant: OpenVariant) -> None:
+        self._open = open_variant
+        self._opened: dict[tuple[str, str], Variant | MultiarchError] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, recipe: Recipe) -> Variant:
+        key = str(recipe.platform), recipe.digest
+        with self._lock:
+            if key not in self._opened:
+                try:
+                    self._opened[key] = self._open(recipe)
+                except MultiarchError as error:
+                    self._opened[key] = error
+            found = self._opened[key]
+        if isinstance(found, MultiarchError):
+            raise found.with_traceback(None)
+        return found
 
 
 def refuse_all(questions: Iterable[CallInQuestion], problem: str) -> tuple[Repeats, ...]:
