@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.core.errors import ImageError, MultiarchError
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.core.settling import add_repeats, list_own_questions, list_questions
-from pytest_multiarch.run.replay import CONTROL_TIMES, TIMES, Order, refuse_all, repeat_calls
+from pytest_multiarch.run.replay import (
+    CONTROL_TIMES,
+    TIMES,
+    Order,
+    is_possible,
+    refuse_all,
+    repeat_calls,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,6 +55,7 @@ class Pending:
     verdict: Verdict
     recipes: Mapping[Platform, Recipe]
     questions: tuple[CallInQuestion, ...] = ()
+    orders: list[Order] = field(default_factory=list)
     repeats: tuple[Repeats, ...] = ()
     is_done: bool = False
     progress: tuple[int, int] = field(default=(0, 0))
@@ -75,9 +83,17 @@ class Replayer:
             pending.repeats = refuse_all(pending.questions, _OFF)
             pending.is_done = True
             return
-        if not pending.questions:
+        orders, refused = make_orders(
+            verdict,
+            pending.questions,
+            recipes,
+            is_allowed=self._state.settings.control.value.enabled,
+        )
+        if not is_possible(orders):
+            pending.repeats = (*refused, *repeat_calls(orders, self._open, budget_s=0.0))
             pending.is_done = True
             return
+        pending.orders, pending.repeats = orders, refused
         if self._session is None:
             self._session = self._open_session()
         with self._wake:
@@ -149,9 +165,6 @@ class Replayer:
                 f"the {budget_s * SESSION_TIMES:g} s of a session for making calls again were over"
             )
             return refuse_all(pending.questions, why)
-        orders, repeats = self._make_orders(pending)
-        if not orders:
-            return repeats
 
         def tell(done: int, total: int) -> None:
             pending.progress = done, total
@@ -159,16 +172,14 @@ class Replayer:
         with self._quiet_machine(budget_s):
             begun = time.monotonic()
             made = repeat_calls(
-                orders, self._open, budget_s=min(budget_s, left_s), stop=self._stop, tell=tell
+                pending.orders,
+                self._open,
+                budget_s=min(budget_s, left_s),
+                stop=self._stop,
+                tell=tell,
             )
             self._spent_s += time.monotonic() - begun
-        return (*repeats, *made)
-
-    def _make_orders(self, pending: Pending) -> tuple[list[Order], tuple[Repeats, ...]]:
-        is_allowed = self._state.settings.control.value.enabled
-        return make_orders(
-            pending.verdict, pending.questions, pending.recipes, is_allowed=is_allowed
-        )
+        return (*pending.repeats, *made)
 
     def _open(self, recipe: Recipe) -> Variant:
         assert self._session is not None

@@ -99,6 +99,11 @@ class _Unit:
         ]
 
 
+def is_possible(orders: Iterable[Order]) -> bool:
+    """Whether any of the calls can be made again."""
+    return any(not unit.problem for order in orders for unit in _split(order))
+
+
 def repeat_calls(
     orders: Sequence[Order],
     open_variant: OpenVariant,
