@@ -154,10 +154,16 @@ class Variation:
 
     def find_unlike(self, texts: Sequence[str], platform: Platform) -> Unlike | None:
         """Say how outputs of another platform are unlike these; None if they are not."""
-        for text in texts:
-            if not texts_agree(self.samples[0], text, self.platform, platform):
-                return Unlike("", _list_unlike(self.samples[0], text, self.platform, platform))
-        return None
+        odd = [
+            _list_unlike(self.samples[0], text, self.platform, platform)
+            for text in texts
+            if not texts_agree(self.samples[0], text, self.platform, platform)
+        ]
+        if not odd:
+            return None
+        known = [each for each in odd if each is not None]
+        lines = sorted({at for each in known for at in each})
+        return Unlike("", tuple(lines) if len(known) == len(odd) else None)
 
 
 def _list_unlike(
