@@ -107,7 +107,7 @@ def blame_case(case: Case) -> Blame:
     told = _describe_repeats(case, learned, unlike)
     found = _blame(case)
     faults = tuple(map(describe_fault, case.faults))
-    return replace(found, evidence=(*told, *found.evidence, *faults))
+    return replace(found, evidence=(*found.evidence, *faults, *told))
 
 
 def _call_unstable(case: Case, learned: Learned) -> Blame:
