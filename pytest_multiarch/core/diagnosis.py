@@ -1,25 +1,15 @@
-"""Diagnosis: why members of a group did not do the same, and by what evidence.
-
-Three things look alike: the variants really behave differently, the emulator did it, or the
-program varies by itself. Calls made again tell them apart. What varies on the baseline by itself is
-learned from its repeats (`core.variation`), and no difference if it varies in the same way
-elsewhere. What is left is the emulator's if the baseline's own variant does it too once it is
-emulated (the control).
-"""
+"""Diagnosis: why members of a group did not do the same, and what becomes of their verdict."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from pytest_multiarch.core.comparison import Comparison
-from pytest_multiarch.core.observation import find_differing_parts
+from pytest_multiarch.core.blame import Case, Cause, FaultFound, Side, blame_case, describe_fault
+from pytest_multiarch.core.comparison import Comparison, Finding
 from pytest_multiarch.core.parity import Difference, Verdict, VerdictKind, choose_baseline
-from pytest_multiarch.core.proposals import propose
-from pytest_multiarch.core.shapes import is_likely
-from pytest_multiarch.core.variation import Unlike, Variation, learn_text
+from pytest_multiarch.core.rules import PARTS
 
 if TYPE_CHECKING:
     from pytest_multiarch.core.member import Member
@@ -28,17 +18,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.repeats import Repeats
 
 
-class Cause(Enum):
-    """Whose doing a difference is; the values are what users read.
-
-    `UNSTABLE`: the program does the same everywhere, and varies by itself. `UNCONFIRMED`: there is
-    no evidence, and the diagnosis says why.
-    """
-
-    IMAGE = "image"
-    EMULATOR = "emulator"
-    UNSTABLE = "unstable"
-    UNCONFIRMED = "unconfirmed"
+__all__ = ["Cause", "Diagnosis", "FaultFound", "FindFaults", "diagnose"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,26 +74,13 @@ class Diagnosis:
         }
 
 
-class FaultFound(Protocol):
-    """A fault of an emulator's that its words or an exit code show."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def says(self) -> str: ...
-    @property
-    def cure(self) -> str: ...
-    @property
-    def is_random(self) -> bool: ...
+FindFaults = Callable[["Member", "Observation | None"], Iterable[FaultFound]]
+"""Finds the faults of which a call of a member shows signs; None is for the member as a whole."""
 
 
-FindFaults = Callable[[str, "int | None"], Iterable[FaultFound]]
-"""Finds the faults that a stderr (or the reason of a failure) and an exit code show."""
-
-
-def find_no_faults(text: str, exit_code: int | None) -> tuple[FaultFound, ...]:
+def find_no_faults(member: Member, observation: Observation | None) -> tuple[FaultFound, ...]:
     """Know no faults."""
-    del text, exit_code
+    del member, observation
     return ()
 
 
@@ -131,85 +98,84 @@ def diagnose(
     compared. The same evidence gives the same verdict, whoever gathered it: the session that ran
     the tests, or a merge of records.
     """
-    evidence = _Evidence(verdict, tuple(repeats), find_faults)
-    if verdict.kind is VerdictKind.FAILED_APART:
-        failed = tuple(evidence.judge_failure(each) for each in _list_failed(verdict))
-        return replace(verdict, diagnoses=failed)
+    judge = _Judge(verdict, tuple(repeats), find_faults)
+    failures = tuple(map(judge.judge_failure, _list_failed(verdict)))
     if verdict.kind is not VerdictKind.DIVERGED:
-        return verdict
-    left: list[Difference] = []
-    unstable: list[Difference] = []
-    emulated: list[Difference] = []
-    diagnoses: list[Diagnosis] = []
-    for difference in verdict.differences:
-        found = {each: evidence.judge(difference, each) for each in difference.others}
-        diagnoses += found.values()
-        for kept, is_wanted in (
-            (unstable, _is_unstable),
-            (emulated, _is_emulators),
-            (left, _is_open),
-        ):
-            platforms = {p for p, each in found.items() if is_wanted(each)}
-            seen = {
-                p: what
-                for p, what in difference.seen.items()
-                if p == difference.baseline or p in platforms
-            }
-            if platforms:
-                kept.append(replace(difference, seen=seen))
-    if fails_unstable:
-        left, unstable = _restore(verdict.differences, [*left, *unstable]), []
-    failed = tuple(evidence.judge_failure(each) for each in _list_failed(verdict))
+        return replace(verdict, diagnoses=failures) if failures else verdict
+    found = {
+        (_name(difference), platform): judge.judge(difference, platform)
+        for difference in verdict.differences
+        for platform in difference.others
+    }
+    found |= _follow_ends(found)
+    unstable = _select(verdict, found, lambda each: each.cause is Cause.UNSTABLE)
+    emulated = _select(verdict, found, _is_emulators)
+    left = _select(
+        verdict,
+        found,
+        lambda each: (
+            (fails_unstable or each.cause is not Cause.UNSTABLE) and not _is_emulators(each)
+        ),
+    )
     kind = VerdictKind.DIVERGED
     if not left:
         kind = VerdictKind.NOT_COMPARED if emulated else VerdictKind.EQUAL
-    if kind is VerdictKind.EQUAL and failed:
-        kind = VerdictKind.FAILED_APART
+        kind = VerdictKind.FAILED_APART if failures else kind
     return replace(
         verdict,
         kind=kind,
-        differences=tuple(left),
-        unstable=tuple(unstable),
-        emulated=tuple(emulated),
-        diagnoses=(*diagnoses, *failed),
+        differences=left,
+        unstable=() if fails_unstable else unstable,
+        emulated=emulated,
+        diagnoses=(*found.values(), *failures),
     )
 
 
-def _is_unstable(diagnosis: Diagnosis) -> bool:
-    return diagnosis.cause is Cause.UNSTABLE
+_Name = tuple[str, str, int, str]
+_Found = dict[tuple[_Name, "Platform"], Diagnosis]
+
+
+def _name(difference: Difference) -> _Name:
+    return difference.kind, difference.label, difference.number, difference.part
 
 
 def _is_emulators(diagnosis: Diagnosis) -> bool:
     return diagnosis.cause is Cause.EMULATOR and diagnosis.is_proven
 
 
-def _is_open(diagnosis: Diagnosis) -> bool:
-    return not _is_unstable(diagnosis) and not _is_emulators(diagnosis)
+def _select(
+    verdict: Verdict, found: _Found, is_wanted: Callable[[Diagnosis], bool]
+) -> tuple[Difference, ...]:
+    """Give the differences of which some platforms are wanted, with these alone."""
+    selected = []
+    for each in verdict.differences:
+        seen = {
+            platform: what
+            for platform, what in each.seen.items()
+            if platform == each.baseline or is_wanted(found[_name(each), platform])
+        }
+        if len(seen) > 1:
+            selected.append(replace(each, seen=seen))
+    return tuple(selected)
 
 
-def _restore(differences: Iterable[Difference], parts: list[Difference]) -> list[Difference]:
-    """Give differences, of their platforms those that are in some part."""
-    restored = []
-    for each in differences:
-        platforms = {p for part in parts if _name(part) == _name(each) for p in part.seen}
-        if platforms:
-            restored.append(
-                replace(each, seen={p: e for p, e in each.seen.items() if p in platforms})
+def _follow_ends(found: _Found) -> _Found:
+    """Say of the outputs of a call that the emulator ended that they follow from this."""
+    ended = {
+        (name[:3], platform): each
+        for (name, platform), each in found.items()
+        if each.part == "exit" and _is_emulators(each)
+    }
+    followed = {}
+    for (name, platform), each in found.items():
+        end = ended.get((name[:3], platform))
+        is_open = each.cause in (Cause.EMULATOR, Cause.UNCONFIRMED) and not each.is_proven
+        if end is not None and is_open:
+            evidence = ("the emulator ended the program, see its exit code", *each.evidence)
+            followed[name, platform] = replace(
+                each, cause=Cause.EMULATOR, is_proven=True, evidence=evidence
             )
-    return restored
-
-
-def _name(difference: Difference) -> tuple[str, str, int, str]:
-    return difference.kind, difference.label, difference.number, difference.part
-
-
-def list_suspects(verdict: Verdict) -> tuple[Difference, ...]:
-    """List the calls that are worth making again: what differs, and what failed members did.
-
-    A test that failed on some platform is about the calls in which it differs from one that passed.
-    """
-    failed = (find_suspects(verdict, each) for each in _list_failed(verdict))
-    return (*verdict.differences, *(each for several in failed for each in several))
+    return followed
 
 
 def _list_failed(verdict: Verdict) -> tuple[Member, ...]:
@@ -222,12 +188,18 @@ def _list_failed(verdict: Verdict) -> tuple[Member, ...]:
 def find_suspects(verdict: Verdict, member: Member) -> tuple[Difference, ...]:
     """Find in what calls a failed member differs from the baseline of those that passed.
 
-    A call that it did not make any more is one in which it may have ended.
+    The last one that it made comes first: a test ends where it fails. A call that it did not make
+    any more is told as `calls`, at the end.
     """
     baseline = choose_baseline(e for e in verdict.members if e.outcome.is_comparable)
     comparison = Comparison(baseline, member)
     comparison.run()
-    findings = sorted(comparison.findings, key=lambda each: each.order)
+    made = tuple(member.observations)
+
+    def rank(finding: Finding) -> tuple[int, int]:
+        position = made.index(finding.theirs) if finding.theirs in made else -1
+        return -position, PARTS.index(finding.part)
+
     ours, theirs = baseline.platform, member.platform
     return tuple(
         Difference(
@@ -238,13 +210,13 @@ def find_suspects(verdict: Verdict, member: Member) -> tuple[Difference, ...]:
             seen={ours: each.ours, theirs: each.theirs},
             counts={ours: each.counts[0], theirs: each.counts[1]},
         )
-        for each in findings
+        for each in sorted(comparison.findings, key=rank)
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Evidence:
-    """What is known of a group's calls."""
+class _Judge:
+    """Judges a group by what is known of its calls."""
 
     verdict: Verdict
     repeats: tuple[Repeats, ...]
@@ -252,9 +224,8 @@ class _Evidence:
 
     def judge(self, difference: Difference, platform: Platform) -> Diagnosis:
         """Say why a platform differs from the baseline."""
-        found = self._judge(difference, platform)
         return replace(
-            found,
+            self._judge(difference, platform),
             label=difference.label,
             kind=difference.kind,
             number=difference.number,
@@ -262,239 +233,118 @@ class _Evidence:
         )
 
     def judge_failure(self, member: Member) -> Diagnosis:
-        """Say why a member failed where another one passed: by the first call that tells."""
+        """Say why a member failed where another one passed: by the last call that tells."""
         suspects = find_suspects(self.verdict, member)
         found = [self.judge(each, member.platform) for each in suspects]
-        certain = [each for each in found if each.cause is not Cause.UNCONFIRMED]
-        blamed = [each for each in certain if each.cause is not Cause.UNSTABLE]
-        if blamed or certain or found:
-            return (blamed or certain or found)[0]
-        faults = self._name_faults(member, member.reason, None)
-        if faults:
-            return Diagnosis(platform=member.platform, cause=Cause.EMULATOR, evidence=faults)
+        for causes in ((Cause.IMAGE, Cause.EMULATOR), (Cause.UNSTABLE,), (Cause.UNCONFIRMED,)):
+            for each in found:
+                if each.cause in causes and each.part != "calls":
+                    return each
+        missed = [each for each in found if each.evidence and each.cause is Cause.EMULATOR]
+        faults = tuple(self.find_faults(member, None)) if member.is_emulated else ()
+        why = "nothing that it recorded differs from the baseline"
+        if suspects:
+            why = f"it did not come to {_describe_call(suspects[0])}, which the baseline made"
+        elif not member.observations:
+            why = "no call of it was recorded"
+        if missed:
+            return missed[0]
+        is_known = any(not each.is_general for each in faults)
         return Diagnosis(
             platform=member.platform,
-            cause=Cause.UNCONFIRMED,
-            evidence=("no recorded call did anything else there than on the baseline",),
+            cause=Cause.EMULATOR if is_known else Cause.UNCONFIRMED,
+            evidence=(*map(describe_fault, faults), why),
         )
 
     def _judge(self, difference: Difference, platform: Platform) -> Diagnosis:
+        if difference.part == "calls":
+            return self._judge_missing(difference, platform)
         case = self._gather(difference, platform)
         if isinstance(case, str):
             return Diagnosis(platform=platform, cause=Cause.UNCONFIRMED, evidence=(case,))
-        faults = self._find_faults(case)
-        unlike = case.find_unlike()
-        if unlike is None:
-            return _call_unstable(case)
-        told = _describe_repeats(case, unlike)
-        if case.is_native:
-            return Diagnosis(
-                platform=platform,
-                cause=Cause.IMAGE,
-                is_proven=True,
-                evidence=(*told, f"{platform} ran natively"),
-            )
-        return _blame(case, told, faults)
-
-    def _gather(self, difference: Difference, platform: Platform) -> _Case | str:
-        """Gather what a call did each time; or say why that is not enough."""
-        if difference.kind == "check":
-            return "a value that the test checks itself cannot be made again"
-        if difference.part == "calls":
-            return "how often a call is made is the test's own doing, and cannot be made again"
-        baseline = difference.baseline
-        ours, theirs = difference.seen[baseline], difference.seen[platform]
-        if ours is None or theirs is None:
-            return "the call was made on one side only"
-        again = [e for e in self.repeats if _is_of(e, difference, ours, theirs)]
-        problems = [each.problem for each in again if each.problem]
-        mine = [e for e in again if e.platform == baseline and not e.is_control]
-        its = [e for e in again if e.platform == platform and not e.is_control]
-        control = [e for e in again if e.platform == baseline and e.is_control]
-        if not any(each.observations for each in mine):
-            return (
-                problems[0]
-                if problems
-                else (
-                    "the call was not made again (--multiarch-repeat 3 has every job repeat its calls)"
-                )
-            )
-        return _Case(
-            part=difference.part,
-            baseline=self._find_member(baseline),
-            other=self._find_member(platform),
-            ours=(ours, *(o for each in mine for o in each.observations)),
-            theirs=(theirs, *(o for each in its for o in each.observations)),
-            control=tuple(o for each in control for o in each.observations),
-            is_whole_tree=all(each.is_whole_tree for each in control),
-            problems=tuple(dict.fromkeys(each.problem for each in control if each.problem)),
+        found = blame_case(case)
+        return Diagnosis(
+            platform=platform,
+            cause=found.cause,
+            is_proven=found.is_proven,
+            evidence=found.evidence,
+            proposals=found.proposals,
         )
 
-    def _find_member(self, platform: Platform) -> Member:
-        return self.verdict.find_member(platform)
+    def _judge_missing(self, difference: Difference, platform: Platform) -> Diagnosis:
+        """Judge a call that was not made, or not observed since it did not end."""
+        stuck = [
+            each
+            for each in self.repeats
+            if each.is_control and each.unended and _is_of(each, difference, ())
+        ]
+        if stuck and difference.seen[platform] is None:
+            who = f"{stuck[0].platform}'s own variant"
+            return Diagnosis(
+                platform=platform,
+                cause=Cause.EMULATOR,
+                is_proven=True,
+                evidence=(f"{who} does not end by its deadline under the emulator either",),
+            )
+        return Diagnosis(
+            platform=platform,
+            cause=Cause.UNCONFIRMED,
+            evidence=("how often a call is made is the test's own doing; no call tells why",),
+        )
 
-    def _find_faults(self, case: _Case) -> tuple[str, ...]:
-        observation = case.theirs[0]
-        stream = observation.stderr
-        excerpt = stream and (stream.raw or stream.excerpt)
-        text = f"{excerpt.head}{excerpt.tail}" if excerpt else ""
-        return self._name_faults(case.other, text, observation.exit_code)
+    def _gather(self, difference: Difference, platform: Platform) -> Case | str:
+        """Gather what a call did each time; or say why that is not enough."""
+        if difference.kind == "check":
+            return "parity.check: a value of the test's own cannot be made again"
+        home = difference.baseline
+        ours, theirs = difference.seen[home], difference.seen[platform]
+        if ours is None or theirs is None:
+            return "the call was made on one platform only"
+        again = [e for e in self.repeats if _is_of(e, difference, (ours, theirs))]
+        sides = tuple(
+            Side(
+                self.verdict.find_member(where),
+                (seen, *_list_made(e for e in again if e.platform == where and not e.is_control)),
+            )
+            for where, seen in ((home, ours), (platform, theirs))
+        )
+        if len(sides[0].made) < 2:
+            problem = next((each.problem for each in again if each.problem), "")
+            return f"the call could not be made again: {problem}" if problem else _NOT_REPEATED
+        controls = [each for each in again if each.is_control]
+        emulated = next((each for each in sides if each.member.is_emulated), None)
+        faults = tuple(self.find_faults(emulated.member, emulated.made[0])) if emulated else ()
+        return Case(
+            part=difference.part,
+            ours=sides[0],
+            theirs=sides[1],
+            control=tuple(_list_made(e for e in controls if e.platform in difference.seen)),
+            is_whole_tree=all(each.is_whole_tree for each in controls),
+            problem=next((each.problem for each in controls if each.problem), ""),
+            faults=faults,
+            control_faults=frozenset(
+                fault.name
+                for each in _list_made(controls)
+                if emulated is not None
+                for fault in self.find_faults(emulated.member, each)
+            ),
+        )
 
-    def _name_faults(self, member: Member, text: str, exit_code: int | None) -> tuple[str, ...]:
-        if not member.is_emulated:
-            return ()
-        return tuple(f"{e.says}; {e.cure}" for e in self.find_faults(text, exit_code))
+
+_NOT_REPEATED = "the call was not made again (--multiarch-repeat 3 has every job do so)"
 
 
-def _is_of(
-    repeats: Repeats, difference: Difference, ours: Observation, theirs: Observation
-) -> bool:
+def _list_made(repeats: Iterable[Repeats]) -> tuple[Observation, ...]:
+    return tuple(made for each in repeats for made in each.observations)
+
+
+def _is_of(repeats: Repeats, difference: Difference, seen: Iterable[Observation]) -> bool:
     """Whether a call is the one that differs; a label can hold a platform's own names."""
     if (repeats.kind, repeats.number) != (difference.kind, difference.number):
         return False
-    return repeats.label in (difference.label, ours.label, theirs.label)
+    return repeats.label in (difference.label, *(each.label for each in seen))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
-    """What one part of a call did each time: on the baseline, on another platform, as control.
-
-    The first of each is what the test saw. `problems` say why there is no control.
-    """
-
-    part: str
-    baseline: Member
-    other: Member
-    ours: tuple[Observation, ...]
-    theirs: tuple[Observation, ...]
-    control: tuple[Observation, ...]
-    is_whole_tree: bool
-    problems: tuple[str, ...]
-    _learned: list[Variation] = field(default_factory=list)
-
-    @property
-    def is_native(self) -> bool:
-        """Whether no emulator had a part in it."""
-        return self.baseline.is_native and self.other.is_native
-
-    @property
-    def platforms(self) -> tuple[Platform, Platform]:
-        return self.baseline.platform, self.other.platform
-
-    def learn(self) -> Variation | None:
-        """Learn how the output varies on the baseline; None if it is too long to be looked at."""
-        if not self._learned:
-            texts = [read_text(each, self.part) for each in self.ours]
-            known = [each for each in texts if each is not None]
-            if len(known) < len(texts):
-                return None
-            self._learned.append(learn_text(known, self.baseline.platform))
-        return self._learned[0]
-
-    def agree(self, one: Observation, other: Observation, *platforms: Platform) -> bool:
-        """Tell whether two observations are the same in this part."""
-        return self.part not in find_differing_parts(one, other, *platforms, parts=(self.part,))
-
-    def is_constant(self) -> bool:
-        """Tell whether the baseline did the same each time."""
-        home = self.baseline.platform
-        return all(self.agree(self.ours[0], each, home, home) for each in self.ours)
-
-    def find_unlike(
-        self, others: tuple[Observation, ...] = (), *, home: bool = False
-    ) -> Unlike | None:
-        """Say how others are unlike what the baseline does; None if they vary as it does."""
-        given = others or self.theirs
-        platform = self.platforms[0 if home else 1]
-        if self.is_constant():
-            odd = [e for e in given if not self.agree(self.ours[0], e, self.platforms[0], platform)]
-            if not odd:
-                return None
-        if self.part == "exit":
-            ours, theirs = ([str(e.exit_code) for e in each] for each in (self.ours, given))
-            new = [each for each in theirs if each not in ours]
-            if is_likely(theirs, ours) and not any(map(_is_signal, new)):
-                return None
-            return Unlike(f"{new[0]} never comes on {self.platforms[0]}")
-        learned = self.learn()
-        texts = [read_text(each, self.part) for each in given]
-        known = [each for each in texts if each is not None]
-        if learned is None or len(known) < len(texts):
-            return Unlike("it is too long to be looked at")
-        return learned.find_unlike(known, platform)
-
-
-def _is_signal(code: str) -> bool:
-    return code.isdigit() and 128 < int(code) < 128 + 32
-
-
-def read_text(observation: Observation, part: str) -> str | None:
-    """Give an output as it is compared; None if it was not kept whole."""
-    stream = observation.find_stream(part)
-    if stream is None or not stream.is_whole or not stream.excerpt.is_whole:
-        return None
-    return stream.excerpt.head
-
-
-def _call_unstable(case: _Case) -> Diagnosis:
-    learned = case.learn() if case.part != "exit" else None
-    codes = ", ".join(sorted({str(each.exit_code) for each in case.ours}))
-    shown = learned.show() if learned else (f"exit codes on {case.baseline.platform}: {codes}",)
-    how = f", in {learned.how}" if learned and learned.how else ""
-    told = f"it varies by itself on {case.baseline.platform}{how}: made {len(case.ours)} times"
-    return Diagnosis(
-        platform=case.other.platform,
-        cause=Cause.UNSTABLE,
-        evidence=(told, *shown),
-        proposals=propose(case.part, case.ours, case.theirs, case.platforms),
-    )
-
-
-def _describe_repeats(case: _Case, unlike: Unlike) -> tuple[str, ...]:
-    home, other = case.platforms
-    odd = sum(case.find_unlike((each,)) is not None for each in case.theirs)
-    same = "it did the same each time" if case.is_constant() else "it varies by itself"
-    number = len(case.theirs)
-    times = "every time" if odd == number else f"{odd} of {number} times"
-    return (
-        f"made {len(case.ours)} times on {home}, {same}",
-        f"made {number} time{'s' if number != 1 else ''} on {other}, it differed {times}",
-        *((unlike.reason,) if unlike.reason and not case.is_constant() else ()),
-    )
-
-
-def _blame(case: _Case, told: tuple[str, ...], faults: tuple[str, ...]) -> Diagnosis:
-    """Tell the emulator from the image by what the baseline's own variant does emulated."""
-    home, platform = case.platforms
-
-    def call(cause: Cause, *evidence: str, is_proven: bool = False) -> Diagnosis:
-        return Diagnosis(
-            platform=platform,
-            cause=cause,
-            is_proven=is_proven,
-            evidence=(*told, *faults, *evidence),
-        )
-
-    if not case.baseline.is_native:
-        return call(Cause.UNCONFIRMED, f"{home}, the baseline, was emulated itself")
-    if not case.control:
-        why = case.problems[0] if case.problems else "there was no control run"
-        return call(Cause.EMULATOR if faults else Cause.UNCONFIRMED, why)
-    deviating = [each for each in case.control if case.find_unlike((each,), home=True)]
-    number = f"{len(deviating)} of {len(case.control)} times"
-    if not deviating:
-        return call(
-            Cause.IMAGE,
-            f"{home}'s own variant does not do it under the emulator; that says nothing of how "
-            f"the emulator runs {platform}",
-        )
-    if any(case.agree(e, t, home, platform) for e in deviating for t in case.theirs):
-        return call(
-            Cause.EMULATOR,
-            f"{home}'s own variant does the same under the emulator, {number}",
-            is_proven=True,
-        )
-    return call(
-        Cause.EMULATOR,
-        f"{home}'s own variant differs under the emulator too, {number}, in another way",
-    )
+def _describe_call(difference: Difference) -> str:
+    label = difference.label.removeprefix(f"{difference.kind}: ")
+    return f'"{label}"' + (f", call {difference.number}" if difference.number > 1 else "")

@@ -9,6 +9,7 @@ that was never seen counts only where words that were seen once are common.
 from __future__ import annotations
 
 import re
+import string
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,7 +20,11 @@ from pytest_multiarch.core.normalize import get_pattern
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_NUMBER = r"(?:(?<![\w.)\]-])-)?(?<![\w.])\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\w)(?!\.\w)"  # not 1.2.3
+_NUMBER = (
+    r"(?:(?<![\w.)\]-])-)?(?<![\w.])"
+    r"(?:\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\w)(?!\.\w)"  # not 1.2.3
+    r"|\d+\.\d+(?=[A-Za-z]{1,3}\b))"  # 1.5K
+)
 _TOKEN = re.compile(
     rf"(?P<time>{get_pattern('timestamps')}|{get_pattern('dates')})"
     rf"|(?P<uuid>{get_pattern('uuids')})"
@@ -134,41 +139,77 @@ def learn_line(lines: Sequence[str]) -> LinePattern:
         return LinePattern((lines[0],))
     rows = [split_tokens(line) for line in lines]
     if _are_aligned(rows):
-        return LinePattern(_join(_learn_columns(rows)))
+        pieces = _join(_learn_columns(rows))
+        if not _is_cut_by_chance(pieces):
+            return LinePattern(pieces)
     return LinePattern(_join(_learn_span(rows)))
 
 
+def _is_cut_by_chance(pieces: Sequence[str | Shape]) -> bool:
+    """Whether marks of Base64 stand in all lines, within ids that are equally long together."""
+    for one, mark, other in zip(pieces, pieces[1:], pieces[2:], strict=False):
+        is_cut = isinstance(mark, str) and set(mark) <= set("+/-_")
+        if is_cut and isinstance(one, Shape) and isinstance(other, Shape):
+            names = {one.name, other.name}
+            sizes = [len(a) + len(b) for a, b in zip(one.seen, other.seen, strict=False)]
+            if (
+                "id" in names
+                and "space" not in names
+                and len(set(sizes)) == 1
+                and len(set(map(len, one.seen))) > 1
+            ):
+                return True
+    return False
+
+
 def _are_aligned(rows: Sequence[Sequence[Token]]) -> bool:
-    """Whether lines have the same marks between as many values."""
-    if len({len(row) for row in rows}) != 1:
+    """Whether lines have the same marks between as many values, spaces aside."""
+    solid = [[each for each in row if each.kind != "space"] for row in rows]
+    if len({len(row) for row in solid}) != 1:
         return False
-    for column in zip(*rows, strict=True):
+    for column in zip(*solid, strict=True):
         kinds = {each.kind for each in column}
-        is_alike = kinds == {"space"} or kinds <= set(_VALUES)
-        if not is_alike and len({each.text for each in column}) > 1:
+        if not kinds <= set(_VALUES) and len({each.text for each in column}) > 1:
             return False
     return True
 
 
 def _learn_columns(rows: Sequence[Sequence[Token]]) -> list[str | Shape]:
+    spaced = [_space_out(row) for row in rows]
     pieces: list[str | Shape] = []
-    for column in zip(*rows, strict=True):
+    for column in zip(*spaced, strict=True):
         texts = tuple(each.text for each in column)
         if len(set(texts)) == 1:
             pieces.append(texts[0])
         elif column[0].kind == "space":
-            pieces.append(Shape(name="space", pattern="[ \\t]+", seen=texts))
+            pieces.append(_make_space(texts))
         else:
             pieces += _learn_value(column)
-    return [_loosen(each, pieces[max(at - 1, 0) : at + 2]) for at, each in enumerate(pieces)]
+    return [
+        _loosen(each, pieces[at + 1 : at + 2]) if each or not at else each
+        for at, each in enumerate(pieces)
+    ]
 
 
-def _loosen(piece: str | Shape, around: Sequence[str | Shape]) -> str | Shape:
+def _space_out(row: Sequence[Token]) -> list[Token]:
+    """Give tokens with what is between them, which may be nothing; it is a space each time."""
+    spaced: list[Token] = []
+    for token in row:
+        if token.kind != "space" and not (spaced and spaced[-1].kind == "space"):
+            spaced.append(Token("space", ""))
+        spaced.append(token)
+    return spaced if spaced and spaced[-1].kind == "space" else [*spaced, Token("space", "")]
+
+
+def _make_space(seen: tuple[str, ...]) -> Shape:
+    return Shape(name="space", pattern="[ \\t]+" if all(seen) else "[ \\t]*", seen=seen)
+
+
+def _loosen(piece: str | Shape, after: Sequence[str | Shape]) -> str | Shape:
     """Let a column of numbers be as wide as its numbers are."""
-    is_padding = isinstance(piece, str) and len(piece) > 1 and not piece.strip(" ")
-    if is_padding and any(isinstance(each, Shape) and each.name == "number" for each in around):
-        return Shape(name="space", pattern="[ \\t]+", seen=(str(piece),))
-    return piece
+    is_space = isinstance(piece, str) and not piece.strip(" ")
+    is_number = any(isinstance(each, Shape) and each.name == "number" for each in after)
+    return _make_space((str(piece),)) if is_space and is_number else piece
 
 
 def _learn_value(column: Sequence[Token]) -> list[str | Shape]:
@@ -223,7 +264,7 @@ def _learn_number(texts: tuple[str, ...]) -> Shape:
     least, most = (min(sizes), max(sizes)) if is_padded else (1, max(sizes) + 3)
     if not is_padded and min(sizes) > 6:
         least = min(sizes) - 3
-    sign = "-?" if any(each[1] for each in found) else ""
+    sign = "-?" if any(each[1] for each in found) or _are_scattered(texts) else ""
     has_fraction, has_exponent = any(e[3] for e in found), any(e[4] for e in found)
     fraction = r"(?:\.\d+)" + ("" if all(e[3] for e in found) else "?") if has_fraction else ""
     exponent = r"(?:[eE][-+]?\d+)?" if has_exponent or has_fraction else ""
@@ -233,6 +274,13 @@ def _learn_number(texts: tuple[str, ...]) -> Shape:
         seen=texts,
         is_random=min(sizes) > 6,
     )
+
+
+def _are_scattered(texts: Sequence[str]) -> bool:
+    """Whether numbers are large and far apart, as random ones are and times are not."""
+    values = [abs(float(each)) for each in texts]
+    is_fine = max(values) >= 1e6 or all("." in each for each in texts)
+    return is_fine and min(values) < 0.8 * max(values)
 
 
 def _measure_shared(texts: Sequence[str]) -> tuple[int, int]:
@@ -266,8 +314,8 @@ _ALPHABETS = (
     ("word", "[a-z]"),
     ("word", "[A-Z]"),
     ("word", "[A-Za-z]"),
-    ("id", "[0-9a-z]"),
-    ("id", "[0-9A-Z]"),
+    ("id", "[0-9a-z_]"),
+    ("id", "[0-9A-Z_]"),
     ("id", "[0-9A-Za-z+/=_-]"),
     ("text", r"\w"),
     ("text", r"\S"),
@@ -278,6 +326,11 @@ _ALPHABETS = (
 
 
 def _learn_word(texts: tuple[str, ...]) -> Shape:
+    characters = {each for text in texts for each in text}
+    if len(characters) == 1 and not characters & set(string.ascii_letters + string.digits):
+        least = min(1, *map(len, texts))
+        pattern = f"{re.escape(characters.pop())}{{{least},}}"
+        return Shape(name="run", pattern=pattern, seen=texts)
     name, alphabet = next(
         each for each in _ALPHABETS if all(re.fullmatch(f"(?:{each[1]})*", t) for t in texts)
     )

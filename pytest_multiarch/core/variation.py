@@ -18,7 +18,8 @@ from pytest_multiarch.core.names import (
     split_names,
     texts_agree,
 )
-from pytest_multiarch.core.shapes import LinePattern, learn_line, mask_volatile
+from pytest_multiarch.core.shapes import LinePattern, Shape, learn_line, mask_volatile
+from pytest_multiarch.core.stream import encode_output
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -130,7 +131,7 @@ def _split_items(
     line: str, pattern: re.Pattern[str]
 ) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...]]:
     pieces = pattern.split(line)
-    return tuple(sorted(Counter(pieces[::2]).items())), tuple(pieces[1::2])
+    return tuple(sorted(Counter(pieces[::2]).items())), tuple(sorted(pieces[1::2]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,10 +155,16 @@ class Variation:
 
     def find_unlike(self, texts: Sequence[str], platform: Platform) -> Unlike | None:
         """Say how outputs of another platform are unlike these; None if they are not."""
-        for text in texts:
-            if not texts_agree(self.samples[0], text, self.platform, platform):
-                return Unlike("", _list_unlike(self.samples[0], text, self.platform, platform))
-        return None
+        odd = [
+            _list_unlike(self.samples[0], text, self.platform, platform)
+            for text in texts
+            if not texts_agree(self.samples[0], text, self.platform, platform)
+        ]
+        if not odd:
+            return None
+        known = [each for each in odd if each is not None]
+        lines = sorted({at for each in known for at in each})
+        return Unlike("", tuple(lines) if len(known) == len(odd) else None)
 
 
 def _list_unlike(
@@ -330,6 +337,10 @@ def learn_text(samples: Iterable[str], platform: Platform) -> Variation:
         is_same_lines = len({_freeze(Counter(row)) for row in rows}) == 1
         if is_same_lines and any(row != rows[0] for row in rows):
             return _learn_lines(texts, platform, level)
+    if all(map(_is_binary, texts)) and len(set(texts)) == len(texts):
+        noise = LinePattern((_make_noise(texts),))
+        line = VaryingLine(texts, platform, noise, noise)
+        return VaryingWhole(samples=texts, platform=platform, how="all of it", whole=line)
     split = [text.split("\n") for text in texts]
     if len({len(lines) for lines in split}) == 1:
         return _learn_parts(texts, platform)
@@ -343,6 +354,21 @@ def learn_text(samples: Iterable[str], platform: Platform) -> Variation:
         if whole.raw.pieces and not isinstance(whole.raw.pieces[0], str):
             return VaryingWhole(samples=texts, platform=platform, how="all of it", whole=whole)
     return _learn_lines(texts, platform, 2)
+
+
+def _is_binary(text: str) -> bool:
+    """Whether at least one in five characters is no text."""
+    odd = sum("\udc80" <= each <= "\udcff" or (each < " " and each not in "\t\n") for each in text)
+    return 5 * odd >= len(text) > 0
+
+
+def _make_noise(texts: tuple[str, ...]) -> Shape:
+    """Make a shape of random bytes, which are decoded to more or fewer characters."""
+    sizes = [len(encode_output(each)) for each in texts]
+    least, most = min(sizes), max(sizes)
+    return Shape(
+        name="bytes", pattern=rf"[\s\S]{{{least // 3},{most}}}", seen=texts, is_random=True
+    )
 
 
 def _freeze(counts: Counter[str]) -> Hashable:

@@ -11,6 +11,12 @@ from pytest_multiarch.core.observation import Observation, find_differing_parts
 from pytest_multiarch.core.rules import CALL_PARTS
 from pytest_multiarch.core.stream import ObservedStream, encode_output, locate_difference
 from pytest_multiarch.core.value import ObservedValue, find_mismatch
+from pytest_multiarch.reports.diagnosis import (
+    describe_diagnoses,
+    describe_unstable,
+    find_diagnoses,
+    find_failure_diagnoses,
+)
 from pytest_multiarch.reports.diff import (
     WIDTH,
     Side,
@@ -24,8 +30,10 @@ from pytest_multiarch.reports.wording import (
     describe_member_outcome,
     describe_not_compared,
     name_difference,
+    name_emulated,
     name_member,
     name_platforms,
+    word_diagnoses,
 )
 
 if TYPE_CHECKING:
@@ -62,10 +70,7 @@ def render_divergence(verdict: Verdict, *, locate: Callable[[str], str] = str) -
     rest = verdict.differences[_MOST_WHOLE:]
     if rest:
         lines += [f"and {len(rest)} more:"]
-        lines += [
-            f"  {cut(f'{name_difference(each)}: {name_platforms(each.others)}')}"
-            for each in rest[:_MOST_LISTED]
-        ]
+        lines += [f"  {cut(_name_briefly(each, verdict))}" for each in rest[:_MOST_LISTED]]
         lines += [f"  ... {len(rest) - _MOST_LISTED} more"] if len(rest) > _MOST_LISTED else []
         lines += [""]
     lines += describe_others(verdict)
@@ -76,13 +81,20 @@ def render_divergence(verdict: Verdict, *, locate: Callable[[str], str] = str) -
     return headline, "\n".join(lines)
 
 
+def _name_briefly(difference: Difference, verdict: Verdict) -> str:
+    why = word_diagnoses(find_diagnoses(verdict, difference))
+    return f"{name_difference(difference)}: {name_platforms(difference.others)}{why}"
+
+
 def make_headline(verdict: Verdict) -> str:
     platforms = dict.fromkeys(p for each in verdict.differences for p in each.others)
     verb = "differs" if len(platforms) == 1 else "differ"
     more = len(verdict.differences) - 1
+    found = (d for each in verdict.differences for d in find_diagnoses(verdict, each))
     return (
         f"{name_platforms(platforms)} {verb} from {verdict.baseline} (baseline): "
         f"{name_difference(verdict.differences[0])}{f', and {more} more' if more else ''}"
+        f"{word_diagnoses(found)}"
     )
 
 
@@ -95,6 +107,7 @@ def _describe(difference: Difference, verdict: Verdict) -> Iterator[str]:
         for platform in platforms:
             yield f"+++ {_name_side(difference, verdict, platform)}"
         yield from _show(difference, platforms[0], seen)
+    yield from describe_diagnoses(find_diagnoses(verdict, difference))
 
 
 def group_alike(difference: Difference) -> list[list[Platform]]:
@@ -284,6 +297,10 @@ def describe_others(verdict: Verdict) -> list[str]:
         for each in verdict.allowed
     ]
     lines += [f"not compared: {clean(note)}" for note in verdict.notes]
+    lines += [f"not compared: {each}" for each in name_emulated(verdict)]
+    lines += [f"unstable: {each}" for each in describe_unstable(verdict)]
+    out_failed = find_failure_diagnoses(verdict, out)
+    lines += describe_diagnoses(out_failed)
     return [*lines, ""] if lines else []
 
 

@@ -18,6 +18,7 @@ from pytest_multiarch.reports.account import (
     list_not_compared,
     list_platforms,
     list_present,
+    list_quiet,
     list_runs,
     name_result,
 )
@@ -60,6 +61,7 @@ def _render(judgement: Judgement) -> Iterator[str]:
         *list_images(judgement.images),
         list_broken_budgets(judgement),
         list_not_compared(judgement),
+        list_quiet(judgement),
         *list_gaps(judgement),
         *list_emulation(judgement),
         list_runs(judgement),

@@ -11,6 +11,7 @@ from pytest_multiarch.core.member import Outcome
 from pytest_multiarch.core.parity import Verdict, VerdictKind
 from pytest_multiarch.core.shown_text import shorten
 from pytest_multiarch.reports.account import Section
+from pytest_multiarch.reports.diagnosis import list_diagnosed, list_unstable
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.divergence import make_headline
 from pytest_multiarch.reports.speed import (
@@ -133,7 +134,10 @@ def list_summary(
         diverged = [each for each in judged if each.kind is VerdictKind.DIVERGED]
         items = [(clean(each.group), make_headline(each)) for each in diverged]
         yield from layout.list_items("diverged", items)
+    if not layout.is_brief:
+        yield from layout.list_items("diagnosis", list_diagnosed(judged))
     yield from _list_incomparable(judged, layout)
+    yield from layout.list_items("unstable, so no difference", list_unstable(judged))
     yield from beside
     if not layout.is_brief:
         yield from _list_excused(judged, layout)
