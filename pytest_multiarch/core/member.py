@@ -83,6 +83,7 @@ class Member:
     stands in its file, 0 if that is not known. `inside_s` is the time its calls took inside their
     containers, in seconds; `started_at_s` is in seconds since 1970. `budget` is what its
     `overhead` mark declares for its own time, `overhead` is what it measured of its platform.
+    `faults` are names of `core.emulator_faults`, of which it showed the signs.
     """
 
     group: str
@@ -108,6 +109,7 @@ class Member:
     inside_s: float = 0.0
     budget: Budget | None = None
     overhead: tuple[PlatformCost, ...] = ()
+    faults: tuple[str, ...] = ()
 
     @property
     def has_failed(self) -> bool:
@@ -184,6 +186,7 @@ class Member:
             **(
                 {"overhead": [each.to_mapping() for each in self.overhead]} if self.overhead else {}
             ),
+            **({"faults": list(self.faults)} if self.faults else {}),
         }
 
     @classmethod
@@ -206,6 +209,7 @@ class Member:
         budget = fields.get("budget")
         fields["budget"] = Budget.from_mapping(budget) if budget else None
         fields["overhead"] = tuple(map(PlatformCost.from_mapping, fields.get("overhead", ())))
+        fields["faults"] = tuple(map(str, fields.get("faults", ())))
         seen = fields.get("observations") or ()
         if not isinstance(seen, WrittenObservations):
             fields["observations"] = tuple(map(Observation.from_mapping, seen))

@@ -126,6 +126,7 @@ class Attempts:
             duration_s=self.duration_s,
             inside_s=self.results.get("inside_s", 0.0),
             budget=Budget.from_mapping(budget) if budget else None,
+            faults=tuple(self.results.get("faults", ())),
         )
 
 

@@ -66,7 +66,9 @@ def _describe_results(platform: Platform, trace: Trace) -> dict[str, Any]:
     if platform in trace.inside_s:
         document["inside_s"] = trace.inside_s[platform]
     costs = [each.to_mapping() for each in trace.costs if each.platform == platform]
-    return document | ({"overhead": costs} if costs else {})
+    document |= {"overhead": costs} if costs else {}
+    faults = trace.faults.get(platform)
+    return document | ({"faults": list(faults)} if faults else {})
 
 
 def _describe_observations(platform: Platform, trace: Trace) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from pytest_multiarch.reports.diff import (
     diff_texts,
     is_binary,
 )
+from pytest_multiarch.reports.emulator_faults import describe_members_faults, find_suspicious
 from pytest_multiarch.reports.wording import (
     describe_member_outcome,
     describe_not_compared,
@@ -69,6 +70,7 @@ def render_divergence(verdict: Verdict, *, locate: Callable[[str], str] = str) -
         lines += [f"  ... {len(rest) - _MOST_LISTED} more"] if len(rest) > _MOST_LISTED else []
         lines += [""]
     lines += describe_others(verdict)
+    lines += _describe_faults(verdict)
     lines += _name_images(verdict)
     lines += repeat_by_hand(verdict.differences)
     node_ids = [clean(locate(each)) for each in verdict.list_node_ids()]
@@ -284,6 +286,11 @@ def describe_others(verdict: Verdict) -> list[str]:
         for each in verdict.allowed
     ]
     lines += [f"not compared: {clean(note)}" for note in verdict.notes]
+    return [*lines, ""] if lines else []
+
+
+def _describe_faults(verdict: Verdict) -> list[str]:
+    lines = list(describe_members_faults(find_suspicious(verdict)))
     return [*lines, ""] if lines else []
 
 

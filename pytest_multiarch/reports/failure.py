@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.reports.diff import clean
+from pytest_multiarch.reports.emulator_faults import describe_members_faults
 from pytest_multiarch.reports.wording import describe_failure, name_member
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def render_failure(verdict: Verdict, failed: tuple[Member, ...], runs: Mapping[s
             lines += _quote(member.reason)
         if member.teardown_error:
             lines += ["  in its teardown:", *_quote(member.teardown_error)]
+    known = list(describe_members_faults(failed))
+    lines += ["", *known] if known else []
     passed = [name_member(each) for each in verdict.members if each.outcome.is_comparable]
     lines += ["", f"passed on {', '.join(passed)}"] if passed else []
     return "\n".join(lines)

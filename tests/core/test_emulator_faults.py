@@ -138,8 +138,8 @@ SIGNS: list[tuple[str, int | None, str]] = [
     ),
     (
         (
-            "sudo: effective uid is not 0, is /usr/bin/sudo on a file system with the 'nosuid' option "
-            "set or an NFS file system without root privileges?\n"
+            "sudo: effective uid is not 0, is /usr/bin/sudo on a file system with the 'nosuid' "
+            "option set or an NFS file system without root privileges?\n"
         ),
         1,
         "setuid",
