@@ -43,7 +43,7 @@ from pytest_multiarch.run.calls import name_values
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Generator, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from pytest_multiarch.core.budget import Budget
@@ -151,6 +151,7 @@ class TestRecorder:
                     history=seen.history,
                     ignore=self._trace.rules.ignore,
                     normalizers=self._trace.rules.normalizers,
+                    structure=self._trace.rules.structure,
                 ),
             )
 
@@ -184,18 +185,28 @@ class ParityChecker:
         *,
         rel: float = 0.0,
         abs: float = 0.0,
+        unordered: bool | str | Sequence[str] = False,
         platform: Platform | str | None = None,
     ) -> None:
         """Observe a value: it has to be the same on all platforms of the test.
 
-        `value` is anything that JSON holds. Numbers may differ by `rel` times the larger one, or
-        by `abs`. `platform` says whose value it is, in a test that has all `variants` at once.
+        `value` is anything that JSON holds, a set, or bytes, of which size, digest and both ends
+        are kept. Numbers may differ by `rel` times the larger one, or by `abs`. `unordered` says
+        that the order of lists does not count: of all, or of those at a path such as
+        `$.rows[*].tags`. `platform` says whose value it is, in a test that has all `variants`
+        at once.
 
         Raises:
             UsageError: JSON cannot hold the value, or it is not clear whose it is.
         """
         observation = make_check(
-            label, value, rel=rel, abs=abs, normalizers=self._trace.rules.normalizers
+            label,
+            value,
+            rel=rel,
+            abs=abs,
+            unordered=unordered,
+            without=self._trace.rules.structure.without,
+            normalizers=self._trace.rules.normalizers,
         )
         if self._trace.is_observed:
             self._trace.add(self._find_platform(platform), observation)
