@@ -86,6 +86,7 @@ class Member:
     `overhead` mark declares for its own time, `overhead` is what it measured of its platform.
     `repeats` is what its calls did when they were made again, by label and number as it counts them
     itself: all calls of one kind and label.
+    `faults` are names of `core.emulator_faults`, of which it showed the signs.
     """
 
     group: str
@@ -112,6 +113,7 @@ class Member:
     budget: Budget | None = None
     overhead: tuple[PlatformCost, ...] = ()
     repeats: tuple[Repeats, ...] = ()
+    faults: tuple[str, ...] = ()
 
     @property
     def has_failed(self) -> bool:
@@ -189,6 +191,7 @@ class Member:
                 {"overhead": [each.to_mapping() for each in self.overhead]} if self.overhead else {}
             ),
             **({"repeats": [each.to_mapping() for each in self.repeats]} if self.repeats else {}),
+            **({"faults": list(self.faults)} if self.faults else {}),
         }
 
     @classmethod
@@ -212,6 +215,7 @@ class Member:
         fields["budget"] = Budget.from_mapping(budget) if budget else None
         fields["overhead"] = tuple(map(PlatformCost.from_mapping, fields.get("overhead", ())))
         fields["repeats"] = tuple(map(Repeats.from_mapping, fields.get("repeats", ())))
+        fields["faults"] = tuple(map(str, fields.get("faults", ())))
         seen = fields.get("observations") or ()
         if not isinstance(seen, WrittenObservations):
             fields["observations"] = tuple(map(Observation.from_mapping, seen))

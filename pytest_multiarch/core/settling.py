@@ -9,7 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.diagnosis import diagnose, list_suspects
+from pytest_multiarch.core.diagnosis import diagnose, find_suspects
+from pytest_multiarch.core.emulator_faults import find_named_faults, find_observed_faults
 from pytest_multiarch.core.observation import find_differing_parts
 from pytest_multiarch.core.parity import VerdictKind, compare_group
 from pytest_multiarch.core.rules import CALL_PARTS
@@ -17,6 +18,7 @@ from pytest_multiarch.core.rules import CALL_PARTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pytest_multiarch.core.emulator_faults import Fault
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.observation import Observation
     from pytest_multiarch.core.parity import Difference, Verdict
@@ -37,7 +39,8 @@ class CallInQuestion:
 
     `label` and `number` are as in `Difference`, `own_label` and `own_number` as the member itself
     counts: every call of one kind and label. `position` is that of its observation.
-    `is_controlled`: the platform is the baseline and native, another one is emulated.
+    `is_controlled`: it is native, another one is emulated. `is_repeated`: it is to be made again as
+    it was, too.
     """
 
     platform: Platform
@@ -48,6 +51,7 @@ class CallInQuestion:
     own_label: str
     own_number: int
     is_controlled: bool = False
+    is_repeated: bool = True
 
 
 def needs_diagnosis(verdict: Verdict) -> bool:
@@ -58,29 +62,45 @@ def needs_diagnosis(verdict: Verdict) -> bool:
 def list_questions(verdict: Verdict) -> tuple[CallInQuestion, ...]:
     """Give the calls that a verdict turns on, each once for each platform."""
     asked: dict[tuple[Platform, int, str, int], CallInQuestion] = {}
-    for difference in list_suspects(verdict):
-        if difference.part == "calls":
-            continue
+    for difference in _list_suspects(verdict):
         members = [verdict.find_member(each) for each in difference.seen]
         for call in _ask(members, difference):
             key = call.platform, call.position, call.label, call.number
             known = asked.get(key)
-            if known is None or (call.is_controlled and not known.is_controlled):
-                asked[key] = call
+            asked[key] = _join(known, call) if known else call
     return tuple(asked.values())
 
 
+def _join(one: CallInQuestion, other: CallInQuestion) -> CallInQuestion:
+    return replace(
+        one,
+        is_controlled=one.is_controlled or other.is_controlled,
+        is_repeated=one.is_repeated or other.is_repeated,
+    )
+
+
+def _list_suspects(verdict: Verdict) -> Iterator[Difference]:
+    """Give what differs between members that passed, and what members that failed did otherwise."""
+    yield from (each for each in verdict.differences if each.part != "calls")
+    if any(each.outcome.is_comparable for each in verdict.members):
+        for member in verdict.members:
+            if member.outcome.is_failure:
+                yield from find_suspects(verdict, member)
+
+
 def _ask(members: list[Member], difference: Difference) -> Iterator[CallInQuestion]:
-    is_emulation_in_play = any(each.is_emulated for each in members)
+    """Ask of each platform that made the call; of one that others did not make, for control only:
+    it may have had no end there."""
+    controlled = _choose_controlled(members)
+    is_missing = difference.part == "calls"
     for member in members:
         seen = difference.seen[member.platform]
-        if seen is None:
+        if seen is None or (is_missing and member is not controlled):
             continue
         observations = tuple(member.observations)
         position = observations.index(seen)
         name = seen.kind, seen.label
         before = observations[: position + 1]
-        is_baseline = member.platform == difference.baseline
         yield CallInQuestion(
             platform=member.platform,
             position=position,
@@ -89,8 +109,16 @@ def _ask(members: list[Member], difference: Difference) -> Iterator[CallInQuesti
             number=difference.number,
             own_label=seen.label,
             own_number=sum((each.kind, each.label) == name for each in before),
-            is_controlled=is_emulation_in_play and is_baseline and member.is_native,
+            is_controlled=member is controlled,
+            is_repeated=not is_missing,
         )
+
+
+def _choose_controlled(members: list[Member]) -> Member | None:
+    """Give the one to run under an emulator, where another has been: the baseline if it can be."""
+    if not any(each.is_emulated for each in members):
+        return None
+    return next((each for each in members if each.is_native), None)
 
 
 def list_own_questions(
@@ -181,7 +209,21 @@ def settle_verdict(verdict: Verdict, *, fails_unstable: bool = False) -> Verdict
     """
     if not needs_diagnosis(verdict):
         return verdict
-    return diagnose(verdict, gather_repeats(verdict), fails_unstable=fails_unstable)
+    return diagnose(
+        verdict,
+        gather_repeats(verdict),
+        find_faults=_find_faults,
+        fails_unstable=fails_unstable,
+    )
+
+
+def _find_faults(member: Member, observation: Observation | None) -> tuple[Fault, ...]:
+    """Find the emulator's faults of which a call shows signs, or a member as a whole."""
+    if observation is None:
+        return find_named_faults(member.faults)
+    if member.execution is None:
+        return ()
+    return find_observed_faults(observation, execution=member.execution, platform=member.platform)
 
 
 def judge_group(members: Iterable[Member], *, fails_unstable: bool = False) -> Verdict:

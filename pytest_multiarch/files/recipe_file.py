@@ -20,7 +20,7 @@ from pytest_multiarch.core.errors import RecordError, UsageError
 from pytest_multiarch.core.normalize import BUILT_IN, Normalizer, parse_normalizers
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.recipe import ContainerRecipe, Recipe, RecordedCall, Step
-from pytest_multiarch.core.rules import ParityRules
+from pytest_multiarch.core.rules import ParityRules, Structure
 from pytest_multiarch.core.wait import HealthWait, HttpWait, LogWait, PortWait
 
 if TYPE_CHECKING:
@@ -174,6 +174,13 @@ class RecipeFolder:
 def _describe_rules(rules: ParityRules) -> dict[str, Any]:
     return {
         "parts": list(rules.parts),
+        "structure": {
+            "forms": dict(rules.structure.forms),
+            "rel": rules.structure.rel,
+            "abs": rules.structure.abs,
+            "unordered": list(rules.structure.unordered),
+            "without": list(rules.structure.without),
+        },
         "ignore": [[each.pattern, each.flags] for each in rules.ignore],
         "normalizers": [[each.name, each.written] for each in rules.normalizers],
     }
@@ -236,6 +243,12 @@ class _Reader:
     def _read_rules(self, document: Mapping[str, Any]) -> ParityRules:
         return ParityRules(
             parts=tuple(document["parts"]),
+            structure=Structure(
+                **{
+                    name: tuple(value) if isinstance(value, list) else value
+                    for name, value in document["structure"].items()
+                }
+            ),
             ignore=tuple(re.compile(pattern, flags) for pattern, flags in document["ignore"]),
             normalizers=tuple(self._read_normalizer(*each) for each in document["normalizers"]),
         )

@@ -133,6 +133,7 @@ class Attempts:
             inside_s=self.results.get("inside_s", 0.0),
             budget=Budget.from_mapping(budget) if budget else None,
             repeats=tuple(map(Repeats.from_mapping, self.results.get("repeats", ()))),
+            faults=tuple(self.results.get("faults", ())),
         )
 
 

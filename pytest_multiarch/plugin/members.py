@@ -71,7 +71,9 @@ def _describe_results(platform: Platform, trace: Trace) -> dict[str, Any]:
     costs = [each.to_mapping() for each in trace.costs if each.platform == platform]
     document |= {"overhead": costs} if costs else {}
     repeats = [each.to_mapping() for each in trace.repeats.get(platform, ())]
-    return document | ({"repeats": repeats} if repeats else {})
+    document |= {"repeats": repeats} if repeats else {}
+    faults = trace.faults.get(platform)
+    return document | ({"faults": list(faults)} if faults else {})
 
 
 def _describe_observations(platform: Platform, trace: Trace) -> list[dict[str, Any]]:

@@ -46,17 +46,19 @@ from pytest_multiarch.run.calls import name_values
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from pytest_multiarch.core.budget import Budget
+    from pytest_multiarch.core.call import RunResult
     from pytest_multiarch.core.cost import PlatformCost
+    from pytest_multiarch.core.emulator_faults import Fault
     from pytest_multiarch.core.observation import Observation
     from pytest_multiarch.core.parity import Verdict
     from pytest_multiarch.core.repeats import Repeats
     from pytest_multiarch.core.rules import ParityRules
     from pytest_multiarch.run.calls import CallSeen
-    from pytest_multiarch.run.container import Container
+    from pytest_multiarch.run.container import Container, Logs
     from pytest_multiarch.run.session import Session
 
 _PACKAGE = __name__.partition(".")[0]
@@ -82,7 +84,8 @@ class Trace:
     `seen` are the calls it made, each with the position of its observation, if there is one; they
     and `secrets` (to what they are shown as) are kept in this process only, never reported: they
     have the values of environment variables that a test passes. `budgets` are what the test's mark
-    declares, `costs` what it measured, `repeats` what its calls did when they were made again.
+    declares, `costs` what it measured, `repeats` what its calls did when they were made again,
+    `faults` names what showed of `core.emulator_faults`.
     """
 
     platforms: tuple[Platform, ...]
@@ -98,6 +101,7 @@ class Trace:
     costs: tuple[PlatformCost, ...] = ()
     seen: list[tuple[CallSeen, int | None]] = field(default_factory=list)
     repeats: dict[Platform, list[Repeats]] = field(default_factory=dict)
+    faults: dict[Platform, dict[str, None]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, platform: Platform, observation: Observation) -> None:
@@ -124,6 +128,12 @@ class Trace:
         with self._lock:
             self.inside_s[platform] = self.inside_s.get(platform, 0.0) + inside_s
 
+    def note_faults(self, platform: Platform, faults: Iterable[Fault]) -> None:
+        """Take down faults of the emulator that showed."""
+        for each in faults:
+            with self._lock:
+                self.faults.setdefault(platform, {})[each.name] = None
+
 
 class TestRecorder:
     """Turns the calls of one test on one platform into observations."""
@@ -149,10 +159,29 @@ class TestRecorder:
                 history=seen.history,
                 ignore=self._trace.rules.ignore,
                 normalizers=self._trace.rules.normalizers,
+                structure=self._trace.rules.structure,
             )
         self._trace.note_call(
             self._platform, seen, observation, result.wall_s if inside_s is None else inside_s
         )
+        if result.execution.is_emulated:
+            self._trace.note_faults(self._platform, _find_faults(result))
+
+
+def _find_faults(result: RunResult) -> tuple[Fault, ...]:
+    """Find the emulator's faults in a call; what one printed that succeeded is its own matter."""
+    if not result.exit_code and not result.err.size:
+        return ()
+    from pytest_multiarch.core.emulator_faults import find_faults
+
+    outputs = (result.err.head, result.out.head) if result.exit_code else (result.err.head,)
+    return find_faults(
+        *outputs,
+        execution=result.execution,
+        platform=result.platform,
+        exit_code=result.exit_code,
+        argv=result.command.argv,
+    )
 
 
 class ParityChecker:
@@ -168,18 +197,28 @@ class ParityChecker:
         *,
         rel: float = 0.0,
         abs: float = 0.0,
+        unordered: bool | str | Sequence[str] = False,
         platform: Platform | str | None = None,
     ) -> None:
         """Observe a value: it has to be the same on all platforms of the test.
 
-        `value` is anything that JSON holds. Numbers may differ by `rel` times the larger one, or
-        by `abs`. `platform` says whose value it is, in a test that has all `variants` at once.
+        `value` is anything that JSON holds, a set, or bytes, of which size, digest and both ends
+        are kept. Numbers may differ by `rel` times the larger one, or by `abs`. `unordered` says
+        that the order of lists does not count: of all, or of those at a path such as
+        `$.rows[*].tags`. `platform` says whose value it is, in a test that has all `variants`
+        at once.
 
         Raises:
             UsageError: JSON cannot hold the value, or it is not clear whose it is.
         """
         observation = make_check(
-            label, value, rel=rel, abs=abs, normalizers=self._trace.rules.normalizers
+            label,
+            value,
+            rel=rel,
+            abs=abs,
+            unordered=unordered,
+            without=self._trace.rules.structure.without,
+            normalizers=self._trace.rules.normalizers,
         )
         if self._trace.is_observed:
             self._trace.add(self._find_platform(platform), observation)
@@ -344,6 +383,8 @@ class Tracker:
         trace = item.stash.get(TRACE, None)
         if trace is None:
             return report
+        if isinstance(error, MultiarchError) and not isinstance(error, UsageError):
+            _note_faults_of(error, trace)
         _mask_reason(report, trace.secrets)
         text = self._describe(item, trace, report, error)
         if text:
@@ -352,6 +393,7 @@ class Tracker:
             setattr(report, VERDICT_ATTRIBUTE, error.word)
         if report.failed and report.when in ("setup", "call"):
             _attach_logs(report, trace, find_service(item.config))
+            _attach_faults(report, trace)
         if report.when == "teardown" and trace.variants:
             report.user_properties += _list_properties(trace)
         return report
@@ -435,10 +477,42 @@ def _attach_logs(report: pytest.TestReport, trace: Trace, service: str) -> None:
         except MultiarchError as error:
             report.sections.append((f"container log {where}", error.headline))
             continue
+        if container.execution.is_emulated:
+            _note_faults_in(logs, container, trace)
         for name, text in (("stdout", logs.stdout), ("stderr", logs.stderr)):
             if text.strip():
                 shown = log.quote(hide_values(text[-_LOG_CHARACTERS:], trace.secrets))
                 report.sections.append((f"container {name} {where}", shown))
+
+
+def _note_faults_in(logs: Logs, container: Container, trace: Trace) -> None:
+    from pytest_multiarch.core.emulator_faults import find_faults
+
+    faults = find_faults(*logs, execution=container.execution, platform=container.platform)
+    trace.note_faults(container.platform, faults)
+
+
+def _note_faults_of(error: MultiarchError, trace: Trace) -> None:
+    """Find the emulator's faults in an error, which quotes what a container printed last."""
+    emulated = [each for each in trace.variants.values() if each.execution.is_emulated]
+    if len(trace.variants) != 1 or not emulated:
+        return
+    from pytest_multiarch.core.emulator_faults import find_faults
+
+    (variant,) = emulated
+    faults = find_faults(str(error), execution=variant.execution, platform=variant.platform)
+    trace.note_faults(variant.platform, faults)
+
+
+def _attach_faults(report: pytest.TestReport, trace: Trace) -> None:
+    for platform, names in trace.faults.items():
+        from pytest_multiarch.core.emulator_faults import find_named_faults
+        from pytest_multiarch.reports.emulator_faults import describe_faults
+
+        variant = trace.variants.get(platform)
+        how = f" ({variant.execution})" if variant is not None else ""
+        text = "\n".join(describe_faults(find_named_faults(names)))
+        report.sections.append((f"known of the emulator on {platform}{how}", text))
 
 
 def trim_traceback(error: MultiarchError) -> None:

@@ -77,6 +77,7 @@ class _Unit:
     is_control: bool
     times: int
     problem: str = ""
+    unended: int = 0
     is_whole_tree: bool = True
     made: list[Mapping[int, Observation]] = field(default_factory=list)
     control: Control | None = None
@@ -94,6 +95,7 @@ class _Unit:
                 is_whole_tree=self.is_whole_tree,
                 observations=tuple(fit_observations(one[each.position] for one in self.made)),
                 problem=self.problem,
+                unended=self.unended,
             )
             for each in self.questions
         ]
@@ -195,8 +197,9 @@ def _split(order: Order) -> Iterable[_Unit]:
         together.setdefault(key, []).append(question)
     for (kind, number), questions in together.items():
         container = number if kind == "exec" else -1
-        if order.times:
-            yield _Unit(order, tuple(questions), container, is_control=False, times=order.times)
+        plain = tuple(each for each in questions if each.is_repeated)
+        if order.times and plain:
+            yield _Unit(order, plain, container, is_control=False, times=order.times)
         for question in questions:  # each by itself: one that cannot be must not hide the others
             if question.is_controlled and order.control_times:
                 yield _Unit(
@@ -224,9 +227,14 @@ def _fire(
     try:
         made = _make(unit, open_variant(unit.order.recipe), deadline)
     except (DeadlineError, NotReadyError) as error:
-        is_over = deadline - time.monotonic() <= 0
-        why = f"the {budget_s:g} s for making calls again were over"
-        unit.problem = _INTERRUPTED if stop.is_set() else why if is_over else error.headline
+        if stop.is_set():
+            unit.problem = _INTERRUPTED
+        elif deadline - time.monotonic() <= 0:
+            unit.problem = f"the {budget_s:g} s for making calls again were over"
+        elif isinstance(error, DeadlineError):
+            unit.unended += 1
+        else:
+            unit.problem = error.headline
     except MultiarchError as error:
         unit.problem = _INTERRUPTED if stop.is_set() else error.headline
     except Exception as error:  # noqa: BLE001 (an engine that is being closed fails in many ways)
@@ -279,6 +287,7 @@ def _observe(
         history="",
         ignore=recipe.rules.ignore,
         normalizers=recipe.rules.normalizers,
+        structure=recipe.rules.structure,
     ).hide(recipe.secrets)
 
 
