@@ -243,12 +243,7 @@ class _Reader:
     def _read_rules(self, document: Mapping[str, Any]) -> ParityRules:
         return ParityRules(
             parts=tuple(document["parts"]),
-            structure=Structure(
-                **{
-                    name: tuple(value) if isinstance(value, list) else value
-                    for name, value in document["structure"].items()
-                }
-            ),
+            structure=_read_structure(document["structure"]),
             ignore=tuple(re.compile(pattern, flags) for pattern, flags in document["ignore"]),
             normalizers=tuple(self._read_normalizer(*each) for each in document["normalizers"]),
         )
@@ -296,6 +291,16 @@ class _Reader:
             init=document["init"],
             timeout_s=document["timeout_s"],
         )
+
+
+def _read_structure(document: Mapping[str, Any]) -> Structure:
+    return Structure(
+        forms=document["forms"],
+        rel=document["rel"],
+        abs=document["abs"],
+        unordered=tuple(document["unordered"]),
+        without=tuple(document["without"]),
+    )
 
 
 def _read_waits(documents: Iterable[list[Any]]) -> tuple[Wait, ...]:

@@ -281,7 +281,18 @@ class Judge:
         if self._recording is not None and news:
             self._recording.add([each for each in verdict.members if each.platform in news], {})
         self._verdicts[pending.place] = _forget_observations(verdict)
+        self._tell_failures(verdict, self._failures.pop(pending.place, []))
         self._emitter.emit(verdict)
+
+    def _tell_failures(self, verdict: Verdict, reports: list[pytest.TestReport]) -> None:
+        """Say in the reports of members that failed why they did: they are shown at the end."""
+        from pytest_multiarch.reports.diagnosis import describe_diagnoses, find_failure_diagnoses
+
+        for report in reports:
+            members = [each for each in verdict.members if each.node_id == report.nodeid]
+            lines = list(describe_diagnoses(find_failure_diagnoses(verdict, members)))
+            if lines:
+                report.sections.append(("diagnosis", "\n".join(lines)))
 
     def _judge_budgets(self, verdict: Verdict) -> None:
         if any(each.budget for each in verdict.members):
@@ -298,6 +309,9 @@ class Judge:
             result = yield
             is_over = True
             return result
+        except (session.Failed, session.Interrupted):  # `-x`, also from xdist; not Ctrl-C
+            is_over = True
+            raise
         finally:
             for key in tuple(self._unrecorded):
                 self._record_spread(key)

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_multiarch.core.errors import DeadlineError, MultiarchError, NotReadyError
+from pytest_multiarch.core.errors import DeadlineError, MultiarchError
 from pytest_multiarch.core.execution import Execution, ExecutionKind
 from pytest_multiarch.core.observation import Observation, fit_observations, make_observation
 from pytest_multiarch.core.ports import ignore_bytes
@@ -38,6 +38,7 @@ TIMES = 4
 """How often a call is made again for a verdict: with the first time, five samples."""
 CONTROL_TIMES = 2
 _AT_ONCE = 2
+_MOST_UNENDED = 2
 _LEAST_S = 1.0
 _INTERRUPTED = "the run was interrupted"
 
@@ -215,32 +216,27 @@ def _take_turns(units: list[_Unit]) -> Iterable[_Unit]:
 def _fire(
     unit: _Unit, open_variant: OpenVariant, deadline: float, budget_s: float, stop: threading.Event
 ) -> None:
-    if unit.problem:
+    over = f"the {budget_s:g} s for making calls again were over"
+
+    def explain(problem: str) -> str:
+        if stop.is_set():
+            return _INTERRUPTED
+        return over if deadline - time.monotonic() <= 0 else problem
+
+    if unit.problem or unit.unended >= _MOST_UNENDED:
         return
-    left_s = deadline - time.monotonic()
-    if stop.is_set():
-        unit.problem = _INTERRUPTED
-    elif left_s <= 0:
-        unit.problem = f"the {budget_s:g} s for making calls again were over"
+    unit.problem = explain("")
     if unit.problem:
         return
     try:
-        made = _make(unit, open_variant(unit.order.recipe), deadline)
-    except (DeadlineError, NotReadyError) as error:
-        if stop.is_set():
-            unit.problem = _INTERRUPTED
-        elif deadline - time.monotonic() <= 0:
-            unit.problem = f"the {budget_s:g} s for making calls again were over"
-        elif isinstance(error, DeadlineError):
-            unit.unended += 1
-        else:
-            unit.problem = error.headline
+        unit.made.append(_make(unit, open_variant(unit.order.recipe), deadline))
+    except DeadlineError:
+        unit.problem = explain("")
+        unit.unended += not unit.problem
     except MultiarchError as error:
-        unit.problem = _INTERRUPTED if stop.is_set() else error.headline
+        unit.problem = explain(error.headline)
     except Exception as error:  # noqa: BLE001 (an engine that is being closed fails in many ways)
-        unit.problem = _INTERRUPTED if stop.is_set() else f"{type(error).__name__}: {error}"
-    else:
-        unit.made.append(made)
+        unit.problem = explain(f"{type(error).__name__}: {error}")
 
 
 def _make(unit: _Unit, variant: Variant, deadline: float) -> Mapping[int, Observation]:
