@@ -110,6 +110,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove what this process still has on its nodes, and let them go."""
     state = config.stash.get(STATE, None)
+    if state is not None:
+        state.close_recipes()
     if state is not None and state.replayer is not None:
         state.replayer.close()
     if state is not None and state.session is not None:

@@ -69,6 +69,9 @@ class RecipeKeeper(Protocol):
     def keep(self, node_id: str, recipe: Recipe) -> Place | None:
         """Keep a test's recipe; give where it is, if the session's owner is to know."""
 
+    def close(self) -> None:
+        """Let go of what it has open."""
+
 
 class RecipeMemory:
     """The recipes of a lone process, until their groups have their verdicts."""
@@ -87,6 +90,10 @@ class RecipeMemory:
     def forget(self, node_id: str, platform: Platform) -> None:
         """Let a test's recipe go."""
         self._recipes.pop((node_id, platform), None)
+
+    def close(self) -> None:
+        """Let all recipes go."""
+        self._recipes.clear()
 
 
 class WorkerRecipes:
@@ -107,6 +114,11 @@ class WorkerRecipes:
             return self._folder.write(self._worker, recipe)
         except OSError:
             return None
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._folder is not None:
+            self._folder.close()
 
 
 def read_recipe(

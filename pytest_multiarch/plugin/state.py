@@ -80,6 +80,12 @@ class PluginState:
             return WorkerRecipes(self.recipe_folder, self.worker)
         return RecipeMemory()
 
+    def close_recipes(self) -> None:
+        """Let go of the recipes, if there are any."""
+        recipes = self.__dict__.get("recipes")
+        if recipes is not None:
+            recipes.close()
+
     @cached_property
     def declared(self) -> Declarations:
         """What tests declare."""
