@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import textwrap
 from contextlib import suppress
 from pathlib import Path
@@ -66,6 +67,7 @@ VERDICTS = {
     "test_all_at_once": ("not-compared", "emulator (proven)"),
     "test_equal": ("equal", ""),
 }
+COMMAND = Path(sys.executable).with_name("pytest-multiarch")
 ENOUGH = "--multiarch-replay=120"
 """The machine of the tests may have other things to do; evidence is not to depend on that."""
 
@@ -126,7 +128,7 @@ def test_verdicts_are_the_same_under_xdist(differing: Suite, finished: Finished)
 def test_a_merge_comes_to_the_same(differing: Suite, finished: Finished) -> None:
     assert finished.exit_code == 1
     done = subprocess.run(
-        ["pytest-multiarch", "merge", "lone.json", "--record=merged.json"],
+        [COMMAND, "merge", "lone.json", "--record=merged.json"],
         cwd=differing.folder,
         env=differing.environ,
         capture_output=True,
@@ -178,7 +180,7 @@ def test_jobs_that_repeat_their_calls_merge_with_evidence(
             f"--multiarch-platforms=linux/{name}", f"--multiarch-record={name}.json",
         )  # fmt: skip
     done = subprocess.run(
-        ["pytest-multiarch", "merge", "amd64.json", "arm64.json", "--record=merged.json"],
+        [COMMAND, "merge", "amd64.json", "arm64.json", "--record=merged.json"],
         cwd=suite.folder,
         env=suite.environ,
         capture_output=True,
