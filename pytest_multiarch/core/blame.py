@@ -13,7 +13,6 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_multiarch.core.learning import Learned, lines_agree, shares_deviation
-from pytest_multiarch.core.proposals import propose
 
 if TYPE_CHECKING:
     from pytest_multiarch.core.member import Member
@@ -116,7 +115,7 @@ def _call_unstable(case: Case, learned: Learned) -> Blame:
         f"{learned.describe()} by itself, as {count_runs(len(home.made))} on {home.platform} show, "
         f"and in the same way on {other.platform}"
     )
-    proposals = propose(case.part, home.made, other.made, (home.platform, other.platform))
+    proposals = learned.propose(other.made, other.platform)
     return Blame(Cause.UNSTABLE, False, (told, *learned.show()), proposals)
 
 

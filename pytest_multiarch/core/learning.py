@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.names import texts_agree
 from pytest_multiarch.core.observation import find_differing_parts
+from pytest_multiarch.core.proposals import propose, propose_parts
 from pytest_multiarch.core.shapes import is_likely
 from pytest_multiarch.core.variation import Unlike, Variation, learn_text
 
@@ -60,6 +61,14 @@ class Learned:
             codes = sorted({each.exit_code for each in self.made if each.exit_code is not None})
             return (f"exit codes: {', '.join(map(str, codes))}",)
         return self.variation.show() if self.variation is not None else ()
+
+    def propose(self, others: Iterable[Observation], platform: Platform) -> tuple[str, ...]:
+        """Propose what to add to a test so that this and what was done elsewhere is the same."""
+        ours, theirs = read_texts(self.made, self.part), read_texts(others, self.part)
+        if self.variation is None or ours is None or theirs is None:
+            return propose_parts(self.part)
+        patterns = self.variation.list_patterns()
+        return propose(self.part, ours, theirs, (self.platform, platform), patterns)
 
     def find_unlike(self, others: Iterable[Observation], platform: Platform) -> Unlike | None:
         """Say how what the call did elsewhere is unlike this; None if it varies in the same way."""

@@ -115,12 +115,18 @@ class LinePattern:
 
     def describe(self) -> str:
         """Write it with a name in place of each varying part."""
-        return "".join(each if isinstance(each, str) else f"<{each.name}>" for each in self.pieces)
+        return "".join(map(_describe_piece, self.pieces))
 
     def match(self, line: str) -> tuple[str, ...] | None:
         """Give what stands in a line where it varies; None if it does not fit."""
         found = _compile(self.pieces).fullmatch(line)
         return None if found is None else found.groups()
+
+
+def _describe_piece(piece: str | Shape) -> str:
+    if isinstance(piece, str):
+        return piece
+    return piece.seen[0] if piece.name == "space" else f"<{piece.name}>"
 
 
 @lru_cache(maxsize=1024)
@@ -138,11 +144,40 @@ def learn_line(lines: Sequence[str]) -> LinePattern:
     if len(set(lines)) == 1:
         return LinePattern((lines[0],))
     rows = [split_tokens(line) for line in lines]
+    return LinePattern(_join(_learn_rows(rows)))
+
+
+def _learn_rows(rows: Sequence[Sequence[Token]]) -> list[str | Shape]:
     if _are_aligned(rows):
-        pieces = _join(_learn_columns(rows))
-        if not _is_cut_by_chance(pieces):
-            return LinePattern(pieces)
-    return LinePattern(_join(_learn_span(rows)))
+        pieces = _learn_columns(rows)
+        if not _is_cut_by_chance(_join(pieces)):
+            return pieces
+    anchor = _find_anchor(rows)
+    if anchor is None:
+        return _learn_span(rows)
+    places = [next(at for at, each in enumerate(row) if each == anchor) for row in rows]
+    before = [row[:at] for row, at in zip(rows, places, strict=True)]
+    after = [row[at + 1 :] for row, at in zip(rows, places, strict=True)]
+    return [*_learn_side(before), anchor.text, *_learn_side(after)]
+
+
+def _learn_side(rows: Sequence[Sequence[Token]]) -> list[str | Shape]:
+    texts = {"".join(each.text for each in row) for row in rows}
+    return [texts.pop()] if len(texts) == 1 else _learn_rows(rows)
+
+
+def _find_anchor(rows: Sequence[Sequence[Token]]) -> Token | None:
+    """Find a value that stands once in each line, so that what is around it can be told apart.
+
+    The longest is the least likely to be there by chance; with few lines a short one may be.
+    """
+    once = [
+        {each for each, number in Counter(row).items() if number == 1 and each.kind in _VALUES}
+        for row in rows
+    ]
+    common = set.intersection(*once)
+    known = [e for e in rows[0] if e in common and len(e.text) * (len(rows) - 1) >= _LEAST_RANDOM]
+    return max(known, key=lambda each: len(each.text), default=None)
 
 
 def _is_cut_by_chance(pieces: Sequence[str | Shape]) -> bool:

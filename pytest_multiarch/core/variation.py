@@ -153,6 +153,10 @@ class Variation:
         """Show what varies, marked."""
         return ()
 
+    def list_patterns(self) -> tuple[LinePattern, ...]:
+        """Give what was learned of the lines in which something varies."""
+        return ()
+
     def find_unlike(self, texts: Sequence[str], platform: Platform) -> Unlike | None:
         """Say how outputs of another platform are unlike these; None if they are not."""
         odd = [
@@ -193,6 +197,10 @@ class VaryingParts(Variation):
             if isinstance(each, VaryingLine)
         ]
         return _shorten(shown)
+
+    def list_patterns(self) -> tuple[LinePattern, ...]:
+        lines = [each for each in self.lines if isinstance(each, VaryingLine)]
+        return () if any(each.items for each in lines) else tuple(each.raw for each in lines)
 
     def find_unlike(self, texts: Sequence[str], platform: Platform) -> Unlike | None:
         rows = [text.split("\n") for text in texts]
