@@ -122,7 +122,7 @@ def _call_unstable(case: Case, learned: Learned) -> Blame:
 def _describe_repeats(case: Case, learned: Learned, unlike: Unlike) -> tuple[str, ...]:
     home, other = case.ours, case.theirs
     odd = sum(learned.find_unlike([each], other.platform) is not None for each in other.made)
-    times = "every time" if odd in (0, len(other.made)) else f"{odd} times"
+    times = "every time" if odd in (0, len(other.made)) else f"{odd} time{'s' if odd != 1 else ''}"
     same = "the same every time" if learned.is_constant else f"{learned.describe()} by itself"
     return (
         f"{home.platform}, {count_runs(len(home.made))}: {same}",

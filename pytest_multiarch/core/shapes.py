@@ -358,6 +358,8 @@ _ALPHABETS = (
     ("text", r"[\s\S]"),
 )
 """Narrow to wide; what is in Base64 of either kind goes with letters and digits."""
+_RANDOM_ALPHABETS = {"[a-z]": "[0-9a-z_]", "[A-Z]": "[0-9A-Z_]", "[A-Za-z]": "[0-9A-Za-z+/=_-]"}
+"""What random words are drawn from of which some happen to be letters alone."""
 
 
 def _learn_word(texts: tuple[str, ...]) -> Shape:
@@ -373,6 +375,8 @@ def _learn_word(texts: tuple[str, ...]) -> Shape:
     least, most = min(sizes), max(sizes)
     has_new_each = len(set(texts)) == len(texts)
     is_fixed = least == most >= 4 and has_new_each
+    if name == "word" and is_fixed and most >= _LEAST_RANDOM:
+        alphabet = _RANDOM_ALPHABETS.get(alphabet, alphabet)
     if name in ("hex", "number"):
         least, most = max(least - 2, min(least, 1)), most + 2
     elif not is_fixed:
@@ -396,6 +400,13 @@ def _learn_span(rows: Sequence[Sequence[Token]]) -> list[str | Shape]:
     middles = tuple("".join(each.text for each in row[start : len(row) - end]) for row in rows)
     lead = "".join(each.text for each in rows[0][:start])
     tail = "".join(each.text for each in rows[0][len(rows[0]) - end :])
+    characters = {each for text in middles for each in text}
+    if len(characters) == 1:  # of a run, what all have is no text of its own
+        (run,) = characters
+        before, after = lead.rstrip(run), tail.lstrip(run)
+        first, last = lead[len(before) :], tail[: len(tail) - len(after)]
+        middles = tuple(f"{first}{each}{last}" for each in middles)
+        lead, tail = before, after
     return [each for each in (lead, _learn_word(middles), tail) if each]
 
 
