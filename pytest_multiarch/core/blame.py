@@ -111,19 +111,19 @@ def blame_case(case: Case) -> Blame:
 
 def _call_unstable(case: Case, learned: Learned) -> Blame:
     home, other = case.ours, case.theirs
-    told = (
-        f"{learned.describe()} by itself, as {count_runs(len(home.made))} on {home.platform} show, "
-        f"and in the same way on {other.platform}"
-    )
     proposals = learned.propose(other.made, other.platform)
-    return Blame(Cause.UNSTABLE, False, (told, *learned.show()), proposals)
+    told = (
+        f"{home.platform}, {count_runs(len(home.made))}: it {learned.describe()}",
+        f"{other.platform}, {count_runs(len(other.made))}: in the same way",
+    )
+    return Blame(Cause.UNSTABLE, False, (*told, *learned.show()), proposals)
 
 
 def _describe_repeats(case: Case, learned: Learned, unlike: Unlike) -> tuple[str, ...]:
     home, other = case.ours, case.theirs
     odd = sum(learned.find_unlike([each], other.platform) is not None for each in other.made)
     times = "every time" if odd in (0, len(other.made)) else f"{odd} time{'s' if odd != 1 else ''}"
-    same = "the same every time" if learned.is_constant else f"{learned.describe()} by itself"
+    same = "the same every time" if learned.is_constant else f"it {learned.describe()}"
     return (
         f"{home.platform}, {count_runs(len(home.made))}: {same}",
         f"{other.platform}, {count_runs(len(other.made))}: different {times}",
@@ -190,7 +190,7 @@ def _clear_emulator(case: Case, emulated: Side, told: str) -> Blame:
             "of it emulated)"
         )
         return Blame(Cause.UNCONFIRMED, False, (told, limit))
-    limit = f"it says nothing of what is special to emulating {emulated.platform}"
+    limit = f"this control says nothing of what is special to emulating {emulated.platform}"
     return Blame(Cause.IMAGE, False, (told, limit))
 
 

@@ -49,11 +49,9 @@ class Learned:
         )
 
     def describe(self) -> str:
-        """Say in a few words how it varies, as what follows the name of the part."""
-        if self.part == "exit":
-            return "the exit code varies"
+        """Say in a few words how it varies."""
         how = f" ({self.variation.how})" if self.variation and self.variation.how else ""
-        return f"{self.part} varies{how}"
+        return f"varies by itself{how}"
 
     def show(self) -> tuple[str, ...]:
         """Show what varies, marked."""

@@ -33,7 +33,7 @@ def render_failure(verdict: Verdict, failed: tuple[Member, ...], runs: Mapping[s
         if member.teardown_error:
             lines += ["  in its teardown:", *_quote(member.teardown_error)]
     found = find_failure_diagnoses(verdict, failed)
-    lines += ["", *describe_diagnoses(found)] if found else []
+    lines += ["", *describe_diagnoses(found, is_named=True)] if found else []
     passed = [name_member(each) for each in verdict.members if each.outcome.is_comparable]
     lines += ["", f"passed on {', '.join(passed)}"] if passed else []
     return "\n".join(lines)
