@@ -13,63 +13,15 @@ from hypothesis import strategies as st
 from pytest_multiarch.core.diagnosis import Cause, Diagnosis, diagnose
 from pytest_multiarch.core.member import Member
 from pytest_multiarch.core.parity import Verdict, VerdictKind, compare_group
-from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.record import describe_verdict
 from pytest_multiarch.core.repeats import Repeats
-from tests.samples import AMD64, ARM64, NATIVE, QEMU, S390X, check, make_member, observe
+from tests.repeated import control, judge, repeat, see
+from tests.samples import AMD64, ARM64, NATIVE, QEMU, S390X, check, make_member
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_multiarch.core.observation import Observation
-
-Made = "str | int | tuple[str, int]"
-"""What a call did: what it printed, its exit code, or both."""
-
-
-def see(made: Any, platform: Platform = AMD64, **options: Any) -> Observation:
-    out, code = made if isinstance(made, tuple) else (made, 0)
-    out, code = ("", out) if isinstance(out, int) else (out, code)
-    return observe(out, exit_code=code, platform=platform, **options)
-
-
-def repeat(
-    platform: Platform, *made: Any, number: int = 1, label: str = "run: app", **fields: Any
-) -> Repeats:
-    options = fields.pop("options", {})
-    return Repeats(
-        label=label,
-        kind="run",
-        number=number,
-        platform=platform,
-        observations=tuple(see(each, platform, **options) for each in made),
-        **fields,
-    )
-
-
-def control(*made: Any, **fields: Any) -> Repeats:
-    return repeat(AMD64, *made, is_control=True, **fields)
-
-
-def judge(
-    ours: list[Any],
-    theirs: list[Any],
-    *repeats: Repeats,
-    members: dict[Platform, dict[str, Any]] | None = None,
-    options: dict[str, Any] | None = None,
-    **settings: Any,
-) -> Verdict:
-    """Diagnose one call; the first of what it did is what the test saw, the rest its repeats."""
-    given = members or {}
-    verdict = compare_group(
-        make_member(platform, see(made[0], platform, **(options or {})), **given.get(platform, {}))
-        for platform, made in ((AMD64, ours), (ARM64, theirs))
-    )
-    own = [
-        repeat(platform, *made[1:], options=options or {})
-        for platform, made in ((AMD64, ours), (ARM64, theirs))
-    ]
-    return diagnose(verdict, [*own, *repeats], **settings)
 
 
 def name(verdict: Verdict) -> list[str]:
