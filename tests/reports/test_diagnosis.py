@@ -153,8 +153,8 @@ def test_the_summary_has_a_short_line_for_each(judgement: Judgement) -> None:
     )
     assert found["unstable, so no difference"] == (
         (
-            'test_app.py::test_pid: stdout of "app" varies by itself (line 1: pid <number>); to make '
-            'it quiet, add @pytest.mark.parity(normalize=["pids"])'
+            'test_app.py::test_pid: stdout of "app" varies by itself (line 1: pid <number>); to '
+            'make it quiet, add @pytest.mark.parity(normalize=["pids"])'
         ),
     )
     assert found["failed on some platforms"] == (
