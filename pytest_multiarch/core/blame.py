@@ -45,8 +45,6 @@ class FaultFound(Protocol):
     @property
     def says(self) -> str: ...
     @property
-    def cure(self) -> str: ...
-    @property
     def is_random(self) -> bool: ...
     @property
     def is_general(self) -> bool: ...
@@ -233,5 +231,6 @@ def _name_lines(lines: tuple[int, ...]) -> str:
 
 
 def describe_fault(fault: FaultFound) -> str:
+    """Say what is known of a fault; what mends it stands where faults are explained."""
     chance = "; it comes and goes" if fault.is_random else ""
-    return f"signs of a known fault, {fault.name}: {fault.says}{chance} (cure: {fault.cure})"
+    return f"signs of a known fault, {fault.name}: {fault.says}{chance}"

@@ -171,10 +171,14 @@ BUILT_IN: Mapping[str, TextFunction] = {
 
 @dataclass(frozen=True, slots=True)
 class Normalizer:
-    """A named text function; the name goes into records and messages."""
+    """A named text function; the name goes into records and messages.
+
+    `written` is a regular expression, its flags and what replaces its matches, if it is one.
+    """
 
     name: str
     function: TextFunction
+    written: tuple[str, int, str] | None = None
 
 
 def parse_normalizers(
@@ -226,7 +230,11 @@ def _make_replacing(pattern: str | re.Pattern[str], replacement: str) -> Normali
         raise UsageError(
             f"normalize: the replacement {replacement!r} does not fit {compiled.pattern!r}: {error}"
         ) from None
-    return Normalizer(f"re:{compiled.pattern}", lambda text: compiled.sub(replacement, text))
+    return Normalizer(
+        f"re:{compiled.pattern}",
+        lambda text: compiled.sub(replacement, text),
+        (compiled.pattern, compiled.flags, replacement),
+    )
 
 
 def compile_pattern(pattern: object, *, what: str) -> re.Pattern[str]:

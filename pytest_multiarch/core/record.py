@@ -143,6 +143,9 @@ def describe_verdict(verdict: Verdict) -> dict[str, Any]:
             for each in verdict.allowed
         ],
         "stale": [each.to_mapping() for each in verdict.stale],
+        "unstable": [_describe_difference(each) for each in verdict.unstable],
+        "emulated": [_describe_difference(each) for each in verdict.emulated],
+        "diagnoses": [each.to_mapping() for each in verdict.diagnoses],
         "notes": list(verdict.notes),
         **({"unstable": unstable} if unstable else {}),
         **({"emulated": emulated} if emulated else {}),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.core.names import texts_agree
 from pytest_multiarch.core.observation import Observation, find_differing_parts
 from pytest_multiarch.core.rules import CALL_PARTS
-from pytest_multiarch.core.stream import ObservedStream, encode_output, locate_difference
-from pytest_multiarch.core.value import ObservedValue, find_mismatch
+from pytest_multiarch.core.stream import ObservedStream, locate_byte, locate_difference
+from pytest_multiarch.core.value import ObservedValue, list_mismatches
 from pytest_multiarch.reports.diagnosis import (
     describe_diagnoses,
     describe_unstable,
@@ -24,8 +24,10 @@ from pytest_multiarch.reports.diff import (
     cut,
     diff_bytes,
     diff_texts,
+    find_kept_bytes,
     is_binary,
 )
+from pytest_multiarch.reports.emulator_faults import describe_members_faults, find_suspicious
 from pytest_multiarch.reports.wording import (
     describe_member_outcome,
     describe_not_compared,
@@ -48,6 +50,7 @@ __all__ = ["describe_not_compared", "render_divergence"]
 _MOST_WHOLE = 3
 _MOST_LISTED = 20
 _MOST_MISSING_LINES = 8
+MOST_MISMATCHES = 5
 _STDERR_LINES = 3
 _LAST_LINES = 20
 # Signal numbers of Linux on all architectures of interest but MIPS, where 7, 10 and 12 differ.
@@ -74,6 +77,7 @@ def render_divergence(verdict: Verdict, *, locate: Callable[[str], str] = str) -
         lines += [f"  ... {len(rest) - _MOST_LISTED} more"] if len(rest) > _MOST_LISTED else []
         lines += [""]
     lines += describe_others(verdict)
+    lines += _describe_faults(verdict)
     lines += _name_images(verdict)
     lines += repeat_by_hand(verdict.differences)
     node_ids = [clean(locate(each)) for each in verdict.list_node_ids()]
@@ -188,13 +192,14 @@ def name_exit_code(code: int | None) -> str:
 def _show_values(
     ours: ObservedValue, theirs: ObservedValue, our_platform: Platform, their_platform: Platform
 ) -> Iterator[str]:
-    found = find_mismatch(ours, theirs, our_platform, their_platform)
-    if found is None:
-        return
-    if found.path:
-        yield cut(f"@@ first at {clean(found.path)} @@")
-    for sign, member in (("-", found.ours), ("+", found.theirs)):
-        yield f"{sign} {'(nothing there)' if member is None else cut(clean(member), 300)}"
+    found = list_mismatches(ours, theirs, our_platform, their_platform, most=MOST_MISMATCHES + 1)
+    for each in found[:MOST_MISMATCHES]:
+        if each.path != "$" or len(found) > 1:
+            yield cut(f"@@ at {clean(each.path)} @@")
+        for sign, member in (("-", each.ours), ("+", each.theirs)):
+            yield f"{sign} {'(nothing there)' if member is None else cut(clean(member), 300)}"
+    if len(found) > MOST_MISMATCHES:
+        yield "  ... and more"
     tolerances = ("rel", min(ours.rel, theirs.rel)), ("abs", min(ours.abs, theirs.abs))
     beyond = [f"{name}={tolerance:g}" for name, tolerance in tolerances if tolerance]
     if beyond:
@@ -207,19 +212,31 @@ def _show_streams(
     our_platform: Platform,
     their_platform: Platform,
 ) -> Iterator[str]:
+    if ours.value is not None and theirs.value is not None:
+        yield from _show_values(ours.value, theirs.value, our_platform, their_platform)
+        return
     if not ours.is_whole or not theirs.is_whole:
         yield "  too large to be kept: compared byte for byte, nothing normalized"
     if is_blank(ours) or is_blank(theirs):
         yield from _show_one_sided(ours, theirs)
     elif is_binary(ours.excerpt.head) or is_binary(theirs.excerpt.head):
         yield from _measure(ours, theirs)
-        yield from diff_bytes(*(encode_output((s.raw or s.excerpt).head) for s in (ours, theirs)))
+        yield from _show_bytes(ours, theirs)
     elif ours.excerpt.is_whole and theirs.excerpt.is_whole:
         yield from diff_texts(
             Side(ours.excerpt.head, our_platform), Side(theirs.excerpt.head, their_platform)
         )
     else:
         yield from _show_ends(ours, theirs, our_platform, their_platform)
+
+
+def _show_bytes(ours: ObservedStream, theirs: ObservedStream) -> Iterator[str]:
+    kept = find_kept_bytes(ours, theirs)
+    if kept is not None:
+        one, two, offset = kept
+        yield from diff_bytes(one, two, offset=offset)
+    elif (place := locate_byte(ours, theirs)) is not None:
+        yield f"  first different between bytes {place[0]:,} and {place[1]:,}, which are not kept"
 
 
 def _measure(ours: ObservedStream, theirs: ObservedStream) -> Iterator[str]:
@@ -301,6 +318,11 @@ def describe_others(verdict: Verdict) -> list[str]:
     lines += [f"unstable: {each}" for each in describe_unstable(verdict)]
     out_failed = find_failure_diagnoses(verdict, out)
     lines += describe_diagnoses(out_failed, is_named=True)
+    return [*lines, ""] if lines else []
+
+
+def _describe_faults(verdict: Verdict) -> list[str]:
+    lines = list(describe_members_faults(find_suspicious(verdict)))
     return [*lines, ""] if lines else []
 
 

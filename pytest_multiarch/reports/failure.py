@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_multiarch.reports.diagnosis import describe_diagnoses, find_failure_diagnoses
 from pytest_multiarch.reports.diff import clean
+from pytest_multiarch.reports.emulator_faults import describe_members_faults
 from pytest_multiarch.reports.wording import describe_failure, name_member
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def render_failure(verdict: Verdict, failed: tuple[Member, ...], runs: Mapping[s
             lines += ["  in its teardown:", *_quote(member.teardown_error)]
     found = find_failure_diagnoses(verdict, failed)
     lines += ["", *describe_diagnoses(found, is_named=True)] if found else []
+    known = list(describe_members_faults(failed))
+    lines += ["", *known] if known else []
     passed = [name_member(each) for each in verdict.members if each.outcome.is_comparable]
     lines += ["", f"passed on {', '.join(passed)}"] if passed else []
     return "\n".join(lines)

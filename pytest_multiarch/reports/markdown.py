@@ -24,6 +24,7 @@ from pytest_multiarch.reports.account import (
 )
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.divergence import render_divergence
+from pytest_multiarch.reports.emulator_faults import list_faults
 from pytest_multiarch.reports.images import list_images
 from pytest_multiarch.reports.overhead import list_overhead
 from pytest_multiarch.reports.speed import APART, describe_ratios, list_pairs
@@ -62,6 +63,7 @@ def _render(judgement: Judgement) -> Iterator[str]:
         list_broken_budgets(judgement),
         list_not_compared(judgement),
         list_quiet(judgement),
+        Section("known of the emulator", tuple(list_faults(judgement.verdicts))),
         *list_gaps(judgement),
         *list_emulation(judgement),
         list_runs(judgement),

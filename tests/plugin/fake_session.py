@@ -1,8 +1,8 @@
 """A plugin for the suites in these tests: variants that run scripts of Python, without an engine.
 
 `variant.run("echo", text)` prints the text, `"machine"` the platform's own name, `"bits"` another
-digit on each platform, `"flood"` a megabyte. `"spend", "1", "12"` takes 1 s on amd64 and 12 s on
-the others, by its result; so does `overhead.measure("spend", "1", "12", "8")`, and 8 s in the
+digit on each platform, `"flood"` a megabyte; `"crash"` crashes on arm64, under QEMU.
+`"spend", "1", "12"` takes 1 s on amd64 and 12 s on the others, by its result; so does `overhead.measure("spend", "1", "12", "8")`, and 8 s in the
 control run. There `1:2` is 1 s and 2 s by turns, and `fail` fails in the third round.
 
 Images named `missing` lack arm64, on `unavailable` arm64 cannot be run, on `lazy` it is found
@@ -45,6 +45,7 @@ from pytest_multiarch.run.measure import Plan, measure_subjects
 from pytest_multiarch.run.variant import Variant
 
 __name__ = "pytest_multiarch.fake"  # its frames are to count as the package's own
+CRASHED = "qemu: uncaught target signal 11 (Segmentation fault) - core dumped\n"
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 FINDING = FileFinding(
     kind=FindingKind.WRONG_ARCHITECTURE, path="/bin/app", found="amd64", expected="arm64"
@@ -75,10 +76,11 @@ class FakeVariant(Variant):
         call = Call(
             argv=argv, env=options.get("env", {}), stdin=(options.get("stdin") or "").encode()
         )
+        is_crash = argv[0] == "crash" and self.platform.architecture == "arm64"
         result = RunResult(
-            exit_code=0,
+            exit_code=139 if is_crash else 0,
             out=make_output(self._print(*argv)),
-            err=make_output(""),
+            err=make_output(CRASHED if is_crash else ""),
             wall_s=0.25,
             timings=Timings(inside_s=self._spend(*argv)),
             platform=self.platform,
@@ -101,7 +103,7 @@ class FakeVariant(Variant):
 
     def _print(self, program: str, *words: str) -> str:
         match program:
-            case "spend":
+            case "spend" | "crash":
                 return ""
             case "echo":
                 return f"{' '.join(words)}\n"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.core.parity import VerdictKind
 from pytest_multiarch.reports.diagnosis import list_evidence
 from pytest_multiarch.reports.divergence import describe_others, make_headline, repeat_by_hand
+from pytest_multiarch.reports.emulator_faults import list_faults
 from pytest_multiarch.reports.page.panels import (
     DifferenceView,
     SideView,
@@ -20,6 +21,8 @@ from pytest_multiarch.reports.page.text import BLOCK_LIMIT, shorten, show, show_
 from pytest_multiarch.reports.wording import name_platforms
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.parity import AllowedDifference, Difference, Verdict
 
@@ -102,7 +105,7 @@ def _make_case(verdict: Verdict, failures: list[Member], *, is_short: bool) -> C
         failures=tuple(_view_failure(each, limit) for each in failures),
         diagnosis=", ".join(dict.fromkeys(map(str, verdict.diagnoses))),
         evidence=tuple(shorten(each, BLOCK_LIMIT) for each in evidence[:_MOST_EVIDENCE]),
-        notes=_list_notes(verdict),
+        notes=(*_list_notes(verdict), *_list_faults(verdict)),
         by_hand=tuple(show(each.strip(), _ID_LIMIT) for each in by_hand if each),
         rerun=f"pytest {show(ids, 4 * _ID_LIMIT)}",
         is_short=is_short and bool(verdict.differences),
@@ -145,6 +148,12 @@ def _list_notes(verdict: Verdict) -> tuple[str, ...]:
         return ()
     lines = describe_others(bound_texts(verdict))
     return tuple(shorten(each, BLOCK_LIMIT) for each in lines[:_MOST_NOTES] if each)
+
+
+def _list_faults(verdict: Verdict) -> Iterator[str]:
+    """Say what is known of an emulator where a platform showed the signs."""
+    for text in list_faults([verdict]):
+        yield shorten(f"known of the emulator: {text}", BLOCK_LIMIT)
 
 
 def bound_texts(verdict: Verdict) -> Verdict:
