@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MOST_TOGETHER = 3
 _MOST_PATTERNS = 4
+_MOST_ENTRIES = 8
 _LEAD = 20
 _LEAST_START = 3
 _NAMED = {"time": "timestamps", "uuid": "uuids", "duration": "durations", "address": "addresses"}
@@ -56,8 +57,10 @@ def propose(
             ("normalize", tuple(_write_parts(given)), _replace),
             ("ignore", tuple(_write_starts(given)), _leave_out),
         ):
+            if not 0 < len(entries) <= _MOST_ENTRIES:
+                continue
             one, other = ([_change(text, entries, change) for text in s] for s in (ours, theirs))
-            if entries and _are_equal(one, other, platforms):
+            if _are_equal(one, other, platforms):
                 return (_write_mark(argument, dict.fromkeys(entries)),)
     return propose_parts(part)
 
@@ -75,8 +78,14 @@ def find_normalizers(
     useful = [n for n, change in BUILT_IN.items() if any(change(text) != text for text in texts)]
     for number in range(1, _MOST_TOGETHER + 1):
         for names in combinations(useful, number):
-            one, other = ([_normalize(text, names) for text in side] for side in (ours, theirs))
-            if _are_equal(one, other, platforms):
+            if all(
+                _are_equal(
+                    [_normalize(text, names) for text in some_ours],
+                    [_normalize(text, names) for text in some_theirs],
+                    platforms,
+                )
+                for some_ours, some_theirs in ((ours[:1], theirs[:1]), (ours, theirs))
+            ):
                 return names
     return ()
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.core.normalize import get_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _NUMBER = (
     r"(?:(?<![\w.)\]-])-)?(?<![\w.])"
@@ -41,6 +41,8 @@ _DIGIT = re.compile(r"\d")
 _TIME_WORD = re.compile(r"[A-Za-z]+")
 _FRACTION = re.compile(r"(0[:0]*)[.,]0+")
 _LEAST_RANDOM = 6
+_SHORT = 300
+"""Up to how many characters lines are remembered with their tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,18 @@ class Token:
     text: str
 
 
-@lru_cache(maxsize=4096)
 def split_tokens(line: str) -> tuple[Token, ...]:
     """Take a line apart; nothing of it is lost."""
-    return tuple(Token(str(each.lastgroup), each[0]) for each in _TOKEN.finditer(line))
+    return _split_short(line) if len(line) <= _SHORT else tuple(_list_tokens(line))
+
+
+def _list_tokens(line: str) -> Iterator[Token]:
+    return (Token(str(each.lastgroup), each[0]) for each in _TOKEN.finditer(line))
+
+
+@lru_cache(maxsize=16_384)
+def _split_short(line: str) -> tuple[Token, ...]:
+    return tuple(_list_tokens(line))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

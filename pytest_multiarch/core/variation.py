@@ -11,6 +11,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.names import (
@@ -400,7 +401,11 @@ def _keep_number(text: str) -> dict[str, str]:
 
 def learn_text(samples: Iterable[str], platform: Platform) -> Variation:
     """Learn from outputs of one call on one platform, at least one."""
-    texts = tuple(samples)
+    return _learn(tuple(samples), platform)
+
+
+@lru_cache(maxsize=8)  # for each difference the same is asked several times
+def _learn(texts: tuple[str, ...], platform: Platform) -> Variation:
     if len(set(texts)) == 1:
         return Variation(samples=texts, platform=platform)
     documents = [_sort_keys(text) for text in texts]
@@ -416,7 +421,8 @@ def _learn_plain(texts: tuple[str, ...], platform: Platform) -> Variation:
     if len(set(texts)) == 1:
         return Variation(samples=texts, platform=platform)
     loose = [_split_loose(text, platform) for text in texts]
-    for level in (0, 1, 2):
+    has_same_number = len(set(map(len, loose))) == 1
+    for level in (0, 1, 2) if has_same_number else ():
         rows = [[mask_volatile(each, level) for each in lines] for lines in loose]
         is_same_lines = len({_freeze(Counter(row)) for row in rows}) == 1
         if is_same_lines and any(row != rows[0] for row in rows):
