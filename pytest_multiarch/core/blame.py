@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.variation import Unlike
 
 
+_MANY = 3
+
+
 class Cause(Enum):
     """Whose doing a difference is; the values are what users read.
 
@@ -80,9 +83,15 @@ class Case:
     control_faults: frozenset[str] = frozenset()
 
     @property
+    def is_steady(self) -> bool:
+        """Whether the emulated side ended in the same way every time, as no random crash does."""
+        side = self.ours if self.ours.member.is_emulated else self.theirs
+        return len(side.made) >= _MANY and len({each.exit_code for each in side.made}) == 1
+
+    @property
     def is_known_fault(self) -> bool:
-        """Whether there are signs of a fault that is not any crash's."""
-        return any(not each.is_general for each in self.faults)
+        """Whether there are signs of a fault that is not any crash's, and fits."""
+        return any(not e.is_general and not (e.is_random and self.is_steady) for e in self.faults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +112,7 @@ def blame_case(case: Case) -> Blame:
         return _call_unstable(case, learned)
     told = _describe_repeats(case, learned, unlike)
     found = _blame(case)
-    faults = tuple(map(describe_fault, case.faults))
+    faults = tuple(describe_fault(each, is_steady=case.is_steady) for each in case.faults)
     return replace(found, evidence=(*found.evidence, *faults, *told))
 
 
@@ -188,7 +197,8 @@ def _clear_emulator(case: Case, emulated: Side, told: str) -> Blame:
             "of it emulated)"
         )
         return Blame(Cause.UNCONFIRMED, False, (told, limit))
-    limit = f"this control says nothing of what is special to emulating {emulated.platform}"
+    reach = "" if case.is_whole_tree else "emulated the first process alone, and "
+    limit = f"this control {reach}says nothing of what is special to emulating {emulated.platform}"
     return Blame(Cause.IMAGE, False, (told, limit))
 
 
@@ -230,7 +240,8 @@ def _name_lines(lines: tuple[int, ...]) -> str:
     return f"line{'s' if len(lines) > 1 else ''} {listed}{more}"
 
 
-def describe_fault(fault: FaultFound) -> str:
+def describe_fault(fault: FaultFound, *, is_steady: bool = False) -> str:
     """Say what is known of a fault; what mends it stands where faults are explained."""
     chance = "; it comes and goes" if fault.is_random else ""
+    chance += ", and this came every time" if chance and is_steady else ""
     return f"signs of a known fault, {fault.name}: {fault.says}{chance}"

@@ -286,6 +286,16 @@ def test_a_fault_that_comes_and_goes_never_turns_a_verdict_green() -> None:
     assert verdict.diagnoses[0].evidence[-1] == "linux/arm64, 4 runs: different 1 time"
 
 
+def test_a_fault_that_comes_and_goes_is_not_one_that_comes_every_time() -> None:
+    find = show_faults(Fault(is_random=True))
+    verdict = judge([0] * 4, [139] * 4, control(0, 0), find_faults=find)
+    assert name(verdict) == ["image (likely)"]
+    assert verdict.diagnoses[0].evidence[2] == (
+        "signs of a known fault, a JIT crash: QEMU 7.2 does that; it comes and goes, and this came "
+        "every time"
+    )
+
+
 def test_the_same_fault_of_the_control_is_proof() -> None:
     def find(member: Member, observation: Observation | None) -> Iterable[Fault]:
         return (Fault(),) if observation is not None and observation.exit_code else ()
