@@ -168,8 +168,7 @@ def _compare_control(case: Case, native: Side, emulated: Side) -> Blame:
     learned = Learned.learn(case.part, native.made, native.platform)
     who = f"{native.platform}'s own variant under the emulator ({count_runs(len(case.control))})"
     odd = [e for e in case.control if learned.find_unlike([e], native.platform) is not None]
-    platforms = native.platform, emulated.platform
-    if odd and shares_deviation(case.part, odd, emulated.made, platforms):
+    if shares_deviation(learned, case.control, emulated.made, emulated.platform):
         return Blame(Cause.EMULATOR, True, (f"{who} does the same",))
     shared = {each.name for each in case.faults} & case.control_faults
     if odd and shared:
@@ -223,13 +222,11 @@ def _explain_lines(
         return (), ()
     control = learned.find_unlike(case.control, native.platform)
     odd = set(control.lines or ()) if control is not None else set()
+    platform = emulated.platform
     explained = tuple(
-        at
-        for at in unlike.lines
-        if at in odd
-        and lines_agree(
-            at, case.part, (case.control, emulated.made), (native.platform, emulated.platform)
-        )
+        line
+        for line in unlike.lines
+        if line in odd and lines_agree(learned, case.control, emulated.made, platform, line)
     )
     return explained, tuple(each for each in unlike.lines if each not in explained)
 

@@ -161,6 +161,25 @@ def test_what_the_control_does_not_do_is_the_images_but_only_likely() -> None:
     )
 
 
+def test_each_deviation_has_to_be_one_of_the_controls() -> None:
+    verdict = judge(["a\n"] * 3, ["c\n", "b\n", "c\n"], control("b\n", "b\n"))
+    assert name(verdict) == ["emulator (likely)"]
+    assert name(judge([0] * 3, [139, 0, 132], control(139, 0))) == ["emulator (likely)"]
+    assert name(judge([0] * 3, [139, 0, 139], control(139, 0))) == ["emulator (proven)"]
+
+
+def test_what_varies_under_the_emulator_alone_is_its_doing() -> None:
+    def print_lines(*order: int) -> str:
+        return "".join(f"thread {number} done\n" for number in order)
+
+    verdict = judge(
+        [print_lines(1, 2, 3, 4)] * 4,
+        [print_lines(2, 1, 3, 4), print_lines(1, 2, 3, 4), print_lines(1, 2, 4, 3)],
+        control(print_lines(1, 2, 3, 4), print_lines(1, 3, 2, 4)),
+    )
+    assert name(verdict) == ["emulator (proven)"]
+
+
 def test_a_control_that_differs_in_another_way_proves_nothing() -> None:
     verdict = judge(["1\n"] * 3, ["2\n"] * 3, control("3\n", "3\n"))
     assert verdict.kind is VerdictKind.DIVERGED
