@@ -13,13 +13,15 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_multiarch.core.learning import Learned, lines_agree, shares_deviation
-from pytest_multiarch.core.proposals import propose
 
 if TYPE_CHECKING:
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.observation import Observation
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.variation import Unlike
+
+
+_MANY = 3
 
 
 class Cause(Enum):
@@ -45,8 +47,6 @@ class FaultFound(Protocol):
     def name(self) -> str: ...
     @property
     def says(self) -> str: ...
-    @property
-    def cure(self) -> str: ...
     @property
     def is_random(self) -> bool: ...
     @property
@@ -83,9 +83,15 @@ class Case:
     control_faults: frozenset[str] = frozenset()
 
     @property
+    def is_steady(self) -> bool:
+        """Whether the emulated side ended in the same way every time, as no random crash does."""
+        side = self.ours if self.ours.member.is_emulated else self.theirs
+        return len(side.made) >= _MANY and len({each.exit_code for each in side.made}) == 1
+
+    @property
     def is_known_fault(self) -> bool:
-        """Whether there are signs of a fault that is not any crash's."""
-        return any(not each.is_general for each in self.faults)
+        """Whether there are signs of a fault that is not any crash's, and fits."""
+        return any(not e.is_general and not (e.is_random and self.is_steady) for e in self.faults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +112,25 @@ def blame_case(case: Case) -> Blame:
         return _call_unstable(case, learned)
     told = _describe_repeats(case, learned, unlike)
     found = _blame(case)
-    faults = tuple(map(describe_fault, case.faults))
+    faults = tuple(describe_fault(each, is_steady=case.is_steady) for each in case.faults)
     return replace(found, evidence=(*found.evidence, *faults, *told))
 
 
 def _call_unstable(case: Case, learned: Learned) -> Blame:
     home, other = case.ours, case.theirs
+    proposals = learned.propose(other.made, other.platform)
     told = (
-        f"{learned.describe()} by itself, as {count_runs(len(home.made))} on {home.platform} show, "
-        f"and in the same way on {other.platform}"
+        f"{home.platform}, {count_runs(len(home.made))}: it {learned.describe()}",
+        f"{other.platform}, {count_runs(len(other.made))}: in the same way",
     )
-    proposals = propose(case.part, home.made, other.made, (home.platform, other.platform))
-    return Blame(Cause.UNSTABLE, False, (told, *learned.show()), proposals)
+    return Blame(Cause.UNSTABLE, False, (*told, *learned.show()), proposals)
 
 
 def _describe_repeats(case: Case, learned: Learned, unlike: Unlike) -> tuple[str, ...]:
     home, other = case.ours, case.theirs
     odd = sum(learned.find_unlike([each], other.platform) is not None for each in other.made)
-    times = "every time" if odd in (0, len(other.made)) else f"{odd} times"
-    same = "the same every time" if learned.is_constant else f"{learned.describe()} by itself"
+    times = "every time" if odd in (0, len(other.made)) else f"{odd} time{'s' if odd != 1 else ''}"
+    same = "the same every time" if learned.is_constant else f"it {learned.describe()}"
     return (
         f"{home.platform}, {count_runs(len(home.made))}: {same}",
         f"{other.platform}, {count_runs(len(other.made))}: different {times}",
@@ -162,8 +168,7 @@ def _compare_control(case: Case, native: Side, emulated: Side) -> Blame:
     learned = Learned.learn(case.part, native.made, native.platform)
     who = f"{native.platform}'s own variant under the emulator ({count_runs(len(case.control))})"
     odd = [e for e in case.control if learned.find_unlike([e], native.platform) is not None]
-    platforms = native.platform, emulated.platform
-    if odd and shares_deviation(case.part, odd, emulated.made, platforms):
+    if shares_deviation(learned, case.control, emulated.made, emulated.platform):
         return Blame(Cause.EMULATOR, True, (f"{who} does the same",))
     shared = {each.name for each in case.faults} & case.control_faults
     if odd and shared:
@@ -191,7 +196,8 @@ def _clear_emulator(case: Case, emulated: Side, told: str) -> Blame:
             "of it emulated)"
         )
         return Blame(Cause.UNCONFIRMED, False, (told, limit))
-    limit = f"it says nothing of what is special to emulating {emulated.platform}"
+    reach = "" if case.is_whole_tree else "emulated the first process alone, and "
+    limit = f"this control {reach}says nothing of what is special to emulating {emulated.platform}"
     return Blame(Cause.IMAGE, False, (told, limit))
 
 
@@ -216,13 +222,11 @@ def _explain_lines(
         return (), ()
     control = learned.find_unlike(case.control, native.platform)
     odd = set(control.lines or ()) if control is not None else set()
+    platform = emulated.platform
     explained = tuple(
-        at
-        for at in unlike.lines
-        if at in odd
-        and lines_agree(
-            at, case.part, (case.control, emulated.made), (native.platform, emulated.platform)
-        )
+        line
+        for line in unlike.lines
+        if line in odd and lines_agree(learned, case.control, emulated.made, platform, line)
     )
     return explained, tuple(each for each in unlike.lines if each not in explained)
 
@@ -233,6 +237,8 @@ def _name_lines(lines: tuple[int, ...]) -> str:
     return f"line{'s' if len(lines) > 1 else ''} {listed}{more}"
 
 
-def describe_fault(fault: FaultFound) -> str:
+def describe_fault(fault: FaultFound, *, is_steady: bool = False) -> str:
+    """Say what is known of a fault; what mends it stands where faults are explained."""
     chance = "; it comes and goes" if fault.is_random else ""
-    return f"signs of a known fault, {fault.name}: {fault.says}{chance} (cure: {fault.cure})"
+    chance += ", and this came every time" if chance and is_steady else ""
+    return f"signs of a known fault, {fault.name}: {fault.says}{chance}"

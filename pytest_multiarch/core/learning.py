@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.names import texts_agree
 from pytest_multiarch.core.observation import find_differing_parts
+from pytest_multiarch.core.proposals import propose, propose_parts
 from pytest_multiarch.core.shapes import is_likely
 from pytest_multiarch.core.variation import Unlike, Variation, learn_text
 
@@ -48,11 +49,9 @@ class Learned:
         )
 
     def describe(self) -> str:
-        """Say in a few words how it varies, as what follows the name of the part."""
-        if self.part == "exit":
-            return "the exit code varies"
+        """Say in a few words how it varies."""
         how = f" ({self.variation.how})" if self.variation and self.variation.how else ""
-        return f"{self.part} varies{how}"
+        return f"varies by itself{how}"
 
     def show(self) -> tuple[str, ...]:
         """Show what varies, marked."""
@@ -60,6 +59,14 @@ class Learned:
             codes = sorted({each.exit_code for each in self.made if each.exit_code is not None})
             return (f"exit codes: {', '.join(map(str, codes))}",)
         return self.variation.show() if self.variation is not None else ()
+
+    def propose(self, others: Iterable[Observation], platform: Platform) -> tuple[str, ...]:
+        """Propose what to add to a test so that this and what was done elsewhere is the same."""
+        ours, theirs = read_texts(self.made, self.part), read_texts(others, self.part)
+        if self.variation is None or ours is None or theirs is None:
+            return propose_parts(self.part)
+        patterns = self.variation.list_patterns()
+        return propose(self.part, ours, theirs, (self.platform, platform), patterns)
 
     def find_unlike(self, others: Iterable[Observation], platform: Platform) -> Unlike | None:
         """Say how what the call did elsewhere is unlike this; None if it varies in the same way."""
@@ -108,41 +115,45 @@ def read_texts(made: Iterable[Observation], part: str) -> tuple[str, ...] | None
 
 
 def shares_deviation(
-    part: str,
-    control: Sequence[Observation],
-    emulated: Sequence[Observation],
-    platforms: tuple[Platform, Platform],
+    native: Learned, control: Sequence[Observation], emulated: Sequence[Observation], at: Platform
 ) -> bool:
-    """Tell whether what a control did, other than native, is what a platform did emulated.
+    """Tell whether a control deviates from native as another platform does emulated, `at` which.
 
-    `platforms` are those of both. The emulator's own program, which an output may name, is no
-    difference.
+    Each deviation of the platform is one of the control's, or they vary alike. The emulator's own
+    program, which an output may name, is no difference.
     """
-    if any(_agree(part, one, other, *platforms) for one in control for other in emulated):
-        return True
-    ours, theirs = read_texts(control, part), read_texts(emulated, part)
-    if part == "exit" or ours is None or theirs is None:
+    home, part = native.platform, native.part
+    ours = [each for each in control if native.find_unlike([each], home) is not None]
+    theirs = [each for each in emulated if native.find_unlike([each], at) is not None]
+    if not ours:
         return False
-    return _vary_alike(ours, theirs, platforms)
+    if theirs and all(any(_agree(part, one, e, home, at) for one in ours) for e in theirs):
+        return True
+    one, other = read_texts(control, part), read_texts(emulated, part)
+    if part == "exit" or one is None or other is None:
+        return False
+    return _vary_alike(one, other, (home, at))
 
 
 def lines_agree(
-    at: int,
-    part: str,
-    made: tuple[Sequence[Observation], Sequence[Observation]],
-    platforms: tuple[Platform, Platform],
+    native: Learned,
+    control: Sequence[Observation],
+    emulated: Sequence[Observation],
+    at: Platform,
+    line: int,
 ) -> bool:
-    """Tell whether a line of a control, counted from 0, is what it is on a platform emulated.
+    """Tell whether a line, counted from 0, is on another platform what a control makes of it.
 
-    `made` is what both did.
+    What it is natively is no deviation.
     """
-    ours, theirs = (read_texts(each, part) for each in made)
-    if ours is None or theirs is None:
+    texts = [read_texts(each, native.part) for each in (native.made, control, emulated)]
+    if any(each is None for each in texts):
         return False
-    one, other = ([text.split("\n")[at] for text in side] for side in (ours, theirs))
-    return any(texts_agree(a, b, *platforms) for a in one for b in other) or _vary_alike(
-        one, other, platforms
-    )
+    known, ours, theirs = ([e.split("\n")[line] for e in each or ()] for each in texts)
+    home = native.platform
+    if all(any(texts_agree(a, b, home, at) for a in (*known, *ours)) for b in theirs):
+        return True
+    return _vary_alike(ours, theirs, (home, at))
 
 
 def _vary_alike(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.core.normalize import get_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _NUMBER = (
     r"(?:(?<![\w.)\]-])-)?(?<![\w.])"
@@ -41,6 +41,8 @@ _DIGIT = re.compile(r"\d")
 _TIME_WORD = re.compile(r"[A-Za-z]+")
 _FRACTION = re.compile(r"(0[:0]*)[.,]0+")
 _LEAST_RANDOM = 6
+_SHORT = 300
+"""Up to how many characters lines are remembered with their tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,18 @@ class Token:
     text: str
 
 
-@lru_cache(maxsize=4096)
 def split_tokens(line: str) -> tuple[Token, ...]:
     """Take a line apart; nothing of it is lost."""
-    return tuple(Token(str(each.lastgroup), each[0]) for each in _TOKEN.finditer(line))
+    return _split_short(line) if len(line) <= _SHORT else tuple(_list_tokens(line))
+
+
+def _list_tokens(line: str) -> Iterator[Token]:
+    return (Token(str(each.lastgroup), each[0]) for each in _TOKEN.finditer(line))
+
+
+@lru_cache(maxsize=16_384)
+def _split_short(line: str) -> tuple[Token, ...]:
+    return tuple(_list_tokens(line))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +125,18 @@ class LinePattern:
 
     def describe(self) -> str:
         """Write it with a name in place of each varying part."""
-        return "".join(each if isinstance(each, str) else f"<{each.name}>" for each in self.pieces)
+        return "".join(map(_describe_piece, self.pieces))
 
     def match(self, line: str) -> tuple[str, ...] | None:
         """Give what stands in a line where it varies; None if it does not fit."""
         found = _compile(self.pieces).fullmatch(line)
         return None if found is None else found.groups()
+
+
+def _describe_piece(piece: str | Shape) -> str:
+    if isinstance(piece, str):
+        return piece
+    return piece.seen[0] if piece.name == "space" else f"<{piece.name}>"
 
 
 @lru_cache(maxsize=1024)
@@ -138,11 +154,40 @@ def learn_line(lines: Sequence[str]) -> LinePattern:
     if len(set(lines)) == 1:
         return LinePattern((lines[0],))
     rows = [split_tokens(line) for line in lines]
+    return LinePattern(_join(_learn_rows(rows)))
+
+
+def _learn_rows(rows: Sequence[Sequence[Token]]) -> list[str | Shape]:
     if _are_aligned(rows):
-        pieces = _join(_learn_columns(rows))
-        if not _is_cut_by_chance(pieces):
-            return LinePattern(pieces)
-    return LinePattern(_join(_learn_span(rows)))
+        pieces = _learn_columns(rows)
+        if not _is_cut_by_chance(_join(pieces)):
+            return pieces
+    anchor = _find_anchor(rows)
+    if anchor is None:
+        return _learn_span(rows)
+    places = [next(at for at, each in enumerate(row) if each == anchor) for row in rows]
+    before = [row[:at] for row, at in zip(rows, places, strict=True)]
+    after = [row[at + 1 :] for row, at in zip(rows, places, strict=True)]
+    return [*_learn_side(before), anchor.text, *_learn_side(after)]
+
+
+def _learn_side(rows: Sequence[Sequence[Token]]) -> list[str | Shape]:
+    texts = {"".join(each.text for each in row) for row in rows}
+    return [texts.pop()] if len(texts) == 1 else _learn_rows(rows)
+
+
+def _find_anchor(rows: Sequence[Sequence[Token]]) -> Token | None:
+    """Find a value that stands once in each line, so that what is around it can be told apart.
+
+    The longest is the least likely to be there by chance; with few lines a short one may be.
+    """
+    once = [
+        {each for each, number in Counter(row).items() if number == 1 and each.kind in _VALUES}
+        for row in rows
+    ]
+    common = set.intersection(*once)
+    known = [e for e in rows[0] if e in common and len(e.text) * (len(rows) - 1) >= _LEAST_RANDOM]
+    return max(known, key=lambda each: len(each.text), default=None)
 
 
 def _is_cut_by_chance(pieces: Sequence[str | Shape]) -> bool:
@@ -323,6 +368,8 @@ _ALPHABETS = (
     ("text", r"[\s\S]"),
 )
 """Narrow to wide; what is in Base64 of either kind goes with letters and digits."""
+_RANDOM_ALPHABETS = {"[a-z]": "[0-9a-z_]", "[A-Z]": "[0-9A-Z_]", "[A-Za-z]": "[0-9A-Za-z+/=_-]"}
+"""What random words are drawn from of which some happen to be letters alone."""
 
 
 def _learn_word(texts: tuple[str, ...]) -> Shape:
@@ -338,6 +385,8 @@ def _learn_word(texts: tuple[str, ...]) -> Shape:
     least, most = min(sizes), max(sizes)
     has_new_each = len(set(texts)) == len(texts)
     is_fixed = least == most >= 4 and has_new_each
+    if name == "word" and is_fixed and most >= _LEAST_RANDOM:
+        alphabet = _RANDOM_ALPHABETS.get(alphabet, alphabet)
     if name in ("hex", "number"):
         least, most = max(least - 2, min(least, 1)), most + 2
     elif not is_fixed:
@@ -361,6 +410,13 @@ def _learn_span(rows: Sequence[Sequence[Token]]) -> list[str | Shape]:
     middles = tuple("".join(each.text for each in row[start : len(row) - end]) for row in rows)
     lead = "".join(each.text for each in rows[0][:start])
     tail = "".join(each.text for each in rows[0][len(rows[0]) - end :])
+    characters = {each for text in middles for each in text}
+    if len(characters) == 1:  # of a run, what all have is no text of its own
+        (run,) = characters
+        before, after = lead.rstrip(run), tail.lstrip(run)
+        first, last = lead[len(before) :], tail[: len(tail) - len(after)]
+        middles = tuple(f"{first}{each}{last}" for each in middles)
+        lead, tail = before, after
     return [each for each in (lead, _learn_word(middles), tail) if each]
 
 

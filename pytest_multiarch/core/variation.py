@@ -7,10 +7,12 @@ of the baseline has to be the same there, every time.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.names import (
     mask_own_names,
@@ -153,6 +155,10 @@ class Variation:
         """Show what varies, marked."""
         return ()
 
+    def list_patterns(self) -> tuple[LinePattern, ...]:
+        """Give what was learned of the lines in which something varies."""
+        return ()
+
     def find_unlike(self, texts: Sequence[str], platform: Platform) -> Unlike | None:
         """Say how outputs of another platform are unlike these; None if they are not."""
         odd = [
@@ -194,6 +200,10 @@ class VaryingParts(Variation):
         ]
         return _shorten(shown)
 
+    def list_patterns(self) -> tuple[LinePattern, ...]:
+        lines = [each for each in self.lines if isinstance(each, VaryingLine)]
+        return () if any(each.items for each in lines) else tuple(each.raw for each in lines)
+
     def find_unlike(self, texts: Sequence[str], platform: Platform) -> Unlike | None:
         rows = [text.split("\n") for text in texts]
         for row in rows:
@@ -228,13 +238,15 @@ class VaryingLines(Variation):
 
     Lines are alike if they are once what varies in most outputs is masked, at `level`. `alike` are
     what lines that are alike have in common, `counts` how often they come, at least and at most.
-    `loose` are kinds of lines that change places. `order` is that of all others.
+    `loose` are kinds of lines that change places. `order` is that of all others; `places` says of
+    loose lines after how many of those they come, if that is always the same.
     """
 
     level: int
     alike: dict[str, VaryingLine | tuple[str, ...]] = field(default_factory=dict)
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)
     loose: frozenset[str] = frozenset()
+    places: dict[str, int] = field(default_factory=dict)
     order: tuple[str, ...] = ()
 
     def show(self) -> tuple[str, ...]:
@@ -263,6 +275,9 @@ class VaryingLines(Variation):
                     return Unlike(f"{key[:200]!r} comes {_count_times(counts[key])}")
             if self._list_fixed(keys) != self.order:
                 return Unlike("the lines that have an order have another")
+            places = _find_places(keys, self.loose, self.counts)
+            if any(places[kind] != {at} for kind, at in self.places.items() if kind in places):
+                return Unlike("lines that change places are beyond lines that do not")
             for key, line in zip(keys, lines, strict=True):
                 found.setdefault(key, []).append(line)
         for key, lines in found.items():
@@ -305,6 +320,21 @@ def _list_fixed(
         yield key
 
 
+def _find_places(
+    keys: Iterable[str], loose: frozenset[str], counts: dict[str, tuple[int, int]]
+) -> dict[str, set[int]]:
+    """Give after how many lines with an order loose ones come, by their kind."""
+    places: dict[str, set[int]] = {}
+    before = 0
+    for key in keys:
+        kind = mask_volatile(key, _ANY_WORD)
+        if kind in loose:
+            places.setdefault(kind, set()).add(before)
+        elif counts.get(key, (1, 1)) == (1, 1):
+            before += 1
+    return places
+
+
 def _split_loose(text: str, platform: Platform) -> list[str]:
     """Give lines as they are compared in any order: a list's last item has no comma."""
     return [
@@ -326,13 +356,73 @@ class VaryingWhole(Variation):
         return Unlike(why) if why else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaryingKeys(Variation):
+    """JSON, of which keys change places; `inner` is learned with the keys sorted."""
+
+    inner: Variation
+
+    def show(self) -> tuple[str, ...]:
+        return self.inner.show() or ("JSON, its keys in any order",)
+
+    def find_unlike(self, texts: Sequence[str], platform: Platform) -> Unlike | None:
+        found = [_sort_keys(text) for text in texts]
+        known = [each[0] for each in found if each is not None]
+        if len(known) < len(found):
+            return Unlike("it is not JSON")
+        return self.inner.find_unlike(known, platform)
+
+
+def _sort_keys(text: str) -> tuple[str, Hashable] | None:
+    """Give JSON with its keys sorted, and their order; numbers stay as they are written."""
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    orders: list[tuple[str, ...]] = []
+
+    def note_order(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        orders.append(tuple(key for key, _ in pairs))
+        return dict(pairs)
+
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=note_order,
+            parse_float=_keep_number,
+            parse_int=_keep_number,
+        )
+        return json.dumps(value, sort_keys=True, indent=1), tuple(sorted(orders))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _keep_number(text: str) -> dict[str, str]:
+    return {"number": text}
+
+
 def learn_text(samples: Iterable[str], platform: Platform) -> Variation:
     """Learn from outputs of one call on one platform, at least one."""
-    texts = tuple(samples)
+    return _learn(tuple(samples), platform)
+
+
+@lru_cache(maxsize=8)  # for each difference the same is asked several times
+def _learn(texts: tuple[str, ...], platform: Platform) -> Variation:
+    if len(set(texts)) == 1:
+        return Variation(samples=texts, platform=platform)
+    documents = [_sort_keys(text) for text in texts]
+    known = [each for each in documents if each is not None]
+    if len(known) == len(texts) and len({each[1] for each in known}) > 1:
+        inner = _learn_plain(tuple(each[0] for each in known), platform)
+        how = "the order of keys"
+        return VaryingKeys(samples=texts, platform=platform, how=how, inner=inner)
+    return _learn_plain(texts, platform)
+
+
+def _learn_plain(texts: tuple[str, ...], platform: Platform) -> Variation:
     if len(set(texts)) == 1:
         return Variation(samples=texts, platform=platform)
     loose = [_split_loose(text, platform) for text in texts]
-    for level in (0, 1, 2):
+    has_same_number = len(set(map(len, loose))) == 1
+    for level in (0, 1, 2) if has_same_number else ():
         rows = [[mask_volatile(each, level) for each in lines] for lines in loose]
         is_same_lines = len({_freeze(Counter(row)) for row in rows}) == 1
         if is_same_lines and any(row != rows[0] for row in rows):
@@ -403,6 +493,12 @@ def _learn_lines(texts: tuple[str, ...], platform: Platform, level: int) -> Vary
         every = tuple(line for each in found for line in each)
         is_same = len(set(present)) == 1 or len(set(every)) == 1
         alike[key] = present[0] if is_same else VaryingLine.learn(every, platform)
+    found_places = [_find_places(row, loose, counts) for row in keys]
+    places = {
+        kind: at.pop()
+        for kind in loose
+        if len(at := set().union(*(each.get(kind, set()) for each in found_places))) == 1
+    }
     is_counted = any(least != most for least, most in counts.values())
     return VaryingLines(
         samples=texts,
@@ -412,6 +508,7 @@ def _learn_lines(texts: tuple[str, ...], platform: Platform, level: int) -> Vary
         alike=alike,
         counts=counts,
         loose=loose,
+        places=places,
         order=tuple(_list_fixed(keys[0], loose, counts)),
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.diagnosis import Cause, Diagnosis
 from pytest_multiarch.core.parity import VerdictKind
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.wording import name_difference, wrap
@@ -12,11 +11,11 @@ from pytest_multiarch.reports.wording import name_difference, wrap
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pytest_multiarch.core.diagnosis import Diagnosis
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.parity import Difference, Verdict
 
 _EVIDENCE_WIDTH = 300
-_JUDGED = (VerdictKind.DIVERGED, VerdictKind.FAILED_APART)
 
 
 def find_diagnoses(verdict: Verdict, difference: Difference) -> tuple[Diagnosis, ...]:
@@ -30,10 +29,15 @@ def find_failure_diagnoses(verdict: Verdict, members: Iterable[Member]) -> tuple
     return tuple(each for each in verdict.diagnoses if each.platform in failed)
 
 
-def describe_diagnoses(diagnoses: Iterable[Diagnosis]) -> Iterator[str]:
-    """Give diagnoses with all their evidence, in lines that fit 80 columns."""
+def describe_diagnoses(diagnoses: Iterable[Diagnosis], *, is_named: bool = False) -> Iterator[str]:
+    """Give diagnoses with all their evidence, in lines that fit 80 columns.
+
+    `is_named`: each says by which call it is known.
+    """
     for each in diagnoses:
         yield f"diagnosis on {each.platform}: {each}"
+        if is_named and each.label:
+            yield from wrap(f"by the {name_difference(each)}:", indent=2, hanging=2)
         for sentence in each.evidence:
             yield from wrap(f"- {_show(sentence)}", indent=2, hanging=2)
         for line in each.proposals:
@@ -62,24 +66,23 @@ def describe_unstable(verdict: Verdict) -> Iterator[str]:
     """Say of each thing that varies by itself how it does, and the line that makes it quiet."""
     for difference in verdict.unstable:
         found = find_diagnoses(verdict, difference)
-        first = found[0].evidence[0] if found and found[0].evidence else "it varies by itself"
-        yield f"{name_difference(difference)}: {_show(first)}"
-        for line in dict.fromkeys(line for each in found for line in each.proposals):
-            yield f"add {clean(line)}"
+        shown = found[0].evidence[2:3] if found else ()
+        how = f" ({_show(shown[0])})" if shown else ""
+        lines = dict.fromkeys(line for each in found for line in each.proposals)
+        cure = f"; to make it quiet, add {clean(' or '.join(lines))}" if lines else ""
+        yield f"{name_difference(difference)} varies by itself{how}{cure}"
 
 
 def list_diagnosed(verdicts: Iterable[Verdict]) -> Iterator[tuple[str, str]]:
-    """Give groups that differ or failed apart, each with its diagnoses in a few words."""
+    """Give groups that diverged, each with its diagnoses in a few words."""
     for verdict in verdicts:
-        if verdict.kind not in _JUDGED:
+        if verdict.kind is not VerdictKind.DIVERGED:
             continue
-        open_names = {(d.kind, d.label, d.number, d.part) for d in verdict.differences}
-        words: dict[str, list[str]] = {}
-        for each in verdict.diagnoses:
-            is_open = (each.kind, each.label, each.number, each.part) in open_names
-            if is_open or each.cause is not Cause.UNSTABLE:
-                words.setdefault(str(each), []).append(str(each.platform))
-        told = [f"{word} on {', '.join(dict.fromkeys(where))}" for word, where in words.items()]
+        words: dict[str, dict[str, None]] = {}
+        for difference in verdict.differences:
+            for each in find_diagnoses(verdict, difference):
+                words.setdefault(str(each), {})[str(each.platform)] = None
+        told = [f"{word} on {', '.join(where)}" for word, where in words.items()]
         if told:
             yield clean(verdict.group), "; ".join(told)
 

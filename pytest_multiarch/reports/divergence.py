@@ -317,7 +317,7 @@ def describe_others(verdict: Verdict) -> list[str]:
     lines += [f"not compared: {each}" for each in name_emulated(verdict)]
     lines += [f"unstable: {each}" for each in describe_unstable(verdict)]
     out_failed = find_failure_diagnoses(verdict, out)
-    lines += describe_diagnoses(out_failed)
+    lines += describe_diagnoses(out_failed, is_named=True)
     return [*lines, ""] if lines else []
 
 

@@ -34,7 +34,7 @@ def render_failure(verdict: Verdict, failed: tuple[Member, ...], runs: Mapping[s
         if member.teardown_error:
             lines += ["  in its teardown:", *_quote(member.teardown_error)]
     found = find_failure_diagnoses(verdict, failed)
-    lines += ["", *describe_diagnoses(found)] if found else []
+    lines += ["", *describe_diagnoses(found, is_named=True)] if found else []
     known = list(describe_members_faults(failed))
     lines += ["", *known] if known else []
     passed = [name_member(each) for each in verdict.members if each.outcome.is_comparable]

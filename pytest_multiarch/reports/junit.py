@@ -114,7 +114,7 @@ def _list_cases(verdict: Verdict, judgement: Judgement) -> Iterator[_Case]:
             ),
         )
         is_judged = node_id == verdict.group
-        why = "\n".join(describe_diagnoses(find_failure_diagnoses(verdict, members)))
+        why = "\n".join(describe_diagnoses(find_failure_diagnoses(verdict, members), is_named=True))
         yield from _finish_case(case, members, failure if is_judged else None, why)
     if failure is not None and verdict.group not in by_test:
         yield _Case(verdict.group, marks=[failure])

@@ -66,7 +66,7 @@ def name_member(member: Member) -> str:
     return f"{member.platform}{way}"
 
 
-def name_difference(difference: Difference | Finding) -> str:
+def name_difference(difference: Difference | Finding | Diagnosis) -> str:
     """Name what differed: `stdout of "app char"`."""
     label = difference.label
     if difference.kind != "check":
