@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import itertools
 import posixpath
 import struct
 import tarfile
@@ -218,6 +219,7 @@ class FakeEngine:
         self.open_attachments = 0
         self.is_closed = False
         self._lock = threading.Lock()
+        self._count = itertools.count()
 
     # What tests set up
 
@@ -315,7 +317,8 @@ class FakeEngine:
         if image is None:
             raise PlatformMissingError(f"no {spec.image} for {spec.platform}")
         with self._lock:
-            container_id = hashlib.sha256(str(len(self.calls)).encode()).hexdigest()
+            text = f"{len(self.calls)} {next(self._count)}"
+            container_id = hashlib.sha256(text.encode()).hexdigest()
             self.containers[container_id] = FakeContainer(
                 id=container_id, spec=spec, image=image, files=dict(image.files)
             )
@@ -614,8 +617,9 @@ class FakeTools:
         yield
 
     @contextlib.contextmanager
-    def lock_machine(self) -> Iterator[None]:
+    def lock_machine(self, *, timeout_s: float | None = None) -> Iterator[None]:
         """Note the lock."""
+        del timeout_s
         self.locked.append("measure")
         yield
 

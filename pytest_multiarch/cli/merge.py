@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.cli.ci import add_ci_argument, open_log, tell_service
+from pytest_multiarch.core.config_schema import UNSTABLE
 from pytest_multiarch.core.errors import RecordError, UsageError
 from pytest_multiarch.core.merging import (
     Judgement,
@@ -91,6 +92,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--strict", action="store_true", help="fail also where nothing could be compared"
     )
     parser.add_argument(
+        "--unstable",
+        choices=UNSTABLE,
+        default="report",
+        help="what a difference does in what varies by itself: only be reported (default), or fail",
+    )
+    parser.add_argument(
         _IGNORE,
         metavar="KIND",
         choices=[each.value for each in MismatchKind],
@@ -108,7 +115,9 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_files(arguments, read=paths)
     record = merge_records(read_record(path) for path in paths)
     _refuse_mismatches(record, arguments.ignore_mismatch)
-    judgement = judge_record(record, is_strict=arguments.strict)
+    judgement = judge_record(
+        record, is_strict=arguments.strict, fails_unstable=arguments.unstable == "fail"
+    )
     log = open_log(arguments.ci, os.environ)
     lines = list(render_merged(judgement, log))
     if any(path.is_dir() for path in arguments.records):

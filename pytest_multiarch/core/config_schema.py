@@ -13,6 +13,7 @@ from pytest_multiarch.core.config_kinds import (
     Kind,
     ListOf,
     MappingOf,
+    Number,
     Table,
     Text,
     TextOr,
@@ -25,6 +26,8 @@ from pytest_multiarch.core.platform import COMMON_PLATFORMS, Platform
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.core.rules import PARTS
 
+UNSTABLE = ("report", "fail")
+"""What a difference can be in what varies by itself."""
 DEFAULT_RUNNER = "default"
 """The key of `runners` that names no platform."""
 _IMAGE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -321,6 +324,28 @@ SETTINGS = (
         default="enabled: false",
         kind=_CONTROL,
         option="--multiarch-control",
+    ),
+    Definition(
+        name="replay",
+        description="For how many seconds the calls of a test are made again where platforms "
+        "differ, to tell why; 0 for not at all. A session takes six times as long for all of them.",
+        default="10",
+        kind=Number(what="a number of seconds"),
+        option="--multiarch-replay",
+    ),
+    Definition(
+        name="repeat",
+        description="How often each test makes its calls again when it has ended, for a merge.",
+        default="0",
+        kind=Number(what="a whole number", is_whole=True),
+        option="--multiarch-repeat",
+    ),
+    Definition(
+        name="unstable",
+        description="What a difference is in what varies by itself: `report`, or `fail`.",
+        default="report",
+        kind=Choice(values=UNSTABLE),
+        option="--multiarch-unstable",
     ),
     Definition(
         name="parity",

@@ -13,6 +13,7 @@ from pytest_multiarch.core.cost import PlatformCost
 from pytest_multiarch.core.execution import Execution, ExecutionKind
 from pytest_multiarch.core.observation import Observation
 from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.repeats import Repeats
 from pytest_multiarch.core.rules import ParityRules
 from pytest_multiarch.core.written import WrittenObservations
 
@@ -83,6 +84,9 @@ class Member:
     stands in its file, 0 if that is not known. `inside_s` is the time its calls took inside their
     containers, in seconds; `started_at_s` is in seconds since 1970. `budget` is what its
     `overhead` mark declares for its own time, `overhead` is what it measured of its platform.
+    `repeats` is what its calls did when they were made again, by label and number as it counts them
+    itself: all calls of one kind and label.
+    `faults` are names of `core.emulator_faults`, of which it showed the signs.
     """
 
     group: str
@@ -108,6 +112,8 @@ class Member:
     inside_s: float = 0.0
     budget: Budget | None = None
     overhead: tuple[PlatformCost, ...] = ()
+    repeats: tuple[Repeats, ...] = ()
+    faults: tuple[str, ...] = ()
 
     @property
     def has_failed(self) -> bool:
@@ -143,7 +149,7 @@ class Member:
         """Give what a summary says of the member: outputs can be large, and members many."""
         seen = self.observations
         written = seen if isinstance(seen, WrittenObservations) else WrittenObservations.write(seen)
-        return replace(self, observations=written.forget())
+        return replace(self, observations=written.forget(), repeats=())
 
     def to_json(self) -> str:
         """Give the JSON form as a line of text."""
@@ -184,6 +190,8 @@ class Member:
             **(
                 {"overhead": [each.to_mapping() for each in self.overhead]} if self.overhead else {}
             ),
+            **({"repeats": [each.to_mapping() for each in self.repeats]} if self.repeats else {}),
+            **({"faults": list(self.faults)} if self.faults else {}),
         }
 
     @classmethod
@@ -206,6 +214,8 @@ class Member:
         budget = fields.get("budget")
         fields["budget"] = Budget.from_mapping(budget) if budget else None
         fields["overhead"] = tuple(map(PlatformCost.from_mapping, fields.get("overhead", ())))
+        fields["repeats"] = tuple(map(Repeats.from_mapping, fields.get("repeats", ())))
+        fields["faults"] = tuple(map(str, fields.get("faults", ())))
         seen = fields.get("observations") or ()
         if not isinstance(seen, WrittenObservations):
             fields["observations"] = tuple(map(Observation.from_mapping, seen))
@@ -249,7 +259,7 @@ def _rank(member: Member) -> tuple[bool, bool]:
 
 def _comes_after(one: Member, other: Member) -> bool:
     ours, theirs = (
-        (m.outcome.has_run, m.started_at_s, m.attempt, m.run, m.worker, m.node)
+        (m.outcome.has_run, m.started_at_s, m.attempt, m.run, m.worker, m.node, len(m.repeats))
         for m in (one, other)
     )
     return ours > theirs if ours != theirs else one.to_json() > other.to_json()

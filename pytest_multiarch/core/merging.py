@@ -16,8 +16,9 @@ from pytest_multiarch.core.budgets import judge_budgets
 from pytest_multiarch.core.comparison import Comparison, Finding
 from pytest_multiarch.core.inspected import ImageVerdict, judge_images
 from pytest_multiarch.core.member import Member, Outcome, resolve_duplicates
-from pytest_multiarch.core.parity import Verdict, VerdictKind, compare_group
+from pytest_multiarch.core.parity import Verdict, VerdictKind
 from pytest_multiarch.core.record import IdleGroup, Record, Run, order_runs
+from pytest_multiarch.core.settling import judge_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -265,10 +266,17 @@ class Judgement:
         return bool(self.verdicts) and not is_open
 
 
-def judge_record(record: Record, *, is_strict: bool = False) -> Judgement:
-    """Compare every group of a record, its duplicates resolved."""
+def judge_record(
+    record: Record, *, is_strict: bool = False, fails_unstable: bool = False
+) -> Judgement:
+    """Compare every group of a record, its duplicates resolved, and settle what it comes to.
+
+    With `fails_unstable` what varies by itself is a difference all the same.
+    """
     groups = record.list_groups()
-    verdicts = tuple(compare_group(groups[name]) for name in sorted(groups))
+    verdicts = tuple(
+        judge_group(groups[name], fails_unstable=fails_unstable) for name in sorted(groups)
+    )
     declared = {platform for each in record.members for platform in each.declared}
     declared |= {platform for each in record.idle for platform in each.declared}
     ran = {each.platform for each in record.members if each.outcome.has_run}

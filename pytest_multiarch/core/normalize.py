@@ -171,10 +171,14 @@ BUILT_IN: Mapping[str, TextFunction] = {
 
 @dataclass(frozen=True, slots=True)
 class Normalizer:
-    """A named text function; the name goes into records and messages."""
+    """A named text function; the name goes into records and messages.
+
+    `written` is a regular expression, its flags and what replaces its matches, if it is one.
+    """
 
     name: str
     function: TextFunction
+    written: tuple[str, int, str] | None = None
 
 
 def parse_normalizers(
@@ -226,7 +230,11 @@ def _make_replacing(pattern: str | re.Pattern[str], replacement: str) -> Normali
         raise UsageError(
             f"normalize: the replacement {replacement!r} does not fit {compiled.pattern!r}: {error}"
         ) from None
-    return Normalizer(f"re:{compiled.pattern}", lambda text: compiled.sub(replacement, text))
+    return Normalizer(
+        f"re:{compiled.pattern}",
+        lambda text: compiled.sub(replacement, text),
+        (compiled.pattern, compiled.flags, replacement),
+    )
 
 
 def compile_pattern(pattern: object, *, what: str) -> re.Pattern[str]:
@@ -346,3 +354,8 @@ def mask_known(text: str, known: Mapping[str, str]) -> str:
     longest_first = "|".join(map(re.escape, sorted(present, key=len, reverse=True)))
     pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{longest_first})(?![A-Za-z0-9])")
     return _OWN_ADDRESS.sub("<container-ip>", pattern.sub(lambda match: known[match[0]], text))
+
+
+def get_pattern(name: str) -> str:
+    """Give the regular expression of one of `NORMALIZERS` that has one."""
+    return _PATTERNS[name][1]

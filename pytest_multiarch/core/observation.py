@@ -21,19 +21,29 @@ from pytest_multiarch.core.normalize import (
     mask_known,
     normalize_text,
 )
+from pytest_multiarch.core.rules import Structure
 from pytest_multiarch.core.stream import (
     WHOLE_LIMIT,
     ObservedStream,
     decode_output,
     observe_beginning,
+    observe_bytes,
+    observe_document,
     observe_stream,
     streams_agree,
 )
-from pytest_multiarch.core.value import ObservedValue, observe_value, values_agree
+from pytest_multiarch.core.value import (
+    ObservedValue,
+    leave_out,
+    map_texts,
+    observe_value,
+    read_document,
+    values_agree,
+)
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pytest_multiarch.core.platform import Platform
 
@@ -42,6 +52,7 @@ ObservationKind = Literal["run", "exec", "check"]
 MEMBER_LIMIT = 1024 * 1024
 """How many bytes of excerpts one member may put on its reports, roughly."""
 _LABEL_LIMIT = 200
+_UNSTRUCTURED = Structure()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +60,8 @@ class Observation:
     """One recorded fact of a test.
 
     A call (`run` or `exec`) has `exit_code`, `stdout`, `stderr`, `command` and `pin`, the image
-    as one would name it to repeat the call. A `check` has `value`. `history` digests the calls
+    as one would name it to repeat the call. A `check` has `value`, `content`, or both: `content`
+    is that of a file, or bytes. `history` digests the calls
     that a shared container had seen before, empty for a fresh one, None if that is not known.
     """
 
@@ -61,18 +73,21 @@ class Observation:
     command: CallSummary | None = None
     pin: str = ""
     value: ObservedValue | None = None
+    content: ObservedStream | None = None
     history: str | None = ""
     timings: Timings | None = None
     wall_s: float = 0.0
 
     @property
     def streams(self) -> tuple[ObservedStream, ...]:
-        """The output streams it has."""
-        return tuple(each for each in (self.stdout, self.stderr) if each is not None)
+        """The output streams it has, or the content."""
+        streams = (self.stdout, self.stderr, self.content)
+        return tuple(each for each in streams if each is not None)
 
     def find_stream(self, part: str) -> ObservedStream | None:
-        """Give the stream that a part (`stdout`, `stderr`) is about."""
-        return {"stdout": self.stdout, "stderr": self.stderr}.get(part)
+        """Give the stream that a part (`stdout`, `stderr`, `content`) is about."""
+        streams = {"stdout": self.stdout, "stderr": self.stderr, "content": self.content}
+        return streams.get(part)
 
     def shrink(self, whole_limit: int) -> Observation:
         """Keep smaller excerpts; equality is not affected."""
@@ -80,6 +95,7 @@ class Observation:
             self,
             stdout=self.stdout.shrink(whole_limit) if self.stdout else None,
             stderr=self.stderr.shrink(whole_limit) if self.stderr else None,
+            content=self.content.shrink(whole_limit) if self.content else None,
         )
 
     def hide(self, values: Mapping[str, str]) -> Observation:
@@ -95,6 +111,7 @@ class Observation:
             label=change(self.label),
             stdout=self.stdout.map_shown(change) if self.stdout else None,
             stderr=self.stderr.map_shown(change) if self.stderr else None,
+            content=self.content.map_shown(change) if self.content else None,
             command=self.command.map_words(change) if self.command else None,
             value=self.value.map_texts(change) if self.value else None,
         )
@@ -104,7 +121,8 @@ class Observation:
         document: dict[str, Any] = {"label": self.label, "kind": self.kind}
         if self.exit_code is not None:
             document["exit_code"] = self.exit_code
-        for name, part in (("stdout", self.stdout), ("stderr", self.stderr), ("value", self.value)):
+        for name in ("stdout", "stderr", "value", "content"):
+            part = getattr(self, name)
             if part is not None:
                 document[name] = part.to_mapping()
         if self.command is not None:
@@ -121,6 +139,7 @@ class Observation:
     def from_mapping(cls, document: Mapping[str, Any]) -> Observation:
         """Read what `to_mapping` gave."""
         stdout, stderr, value = (document.get(name) for name in ("stdout", "stderr", "value"))
+        content = document.get("content")
         timings, command = document.get("timings"), document.get("command")
         return cls(
             label=str(document["label"]),
@@ -131,6 +150,7 @@ class Observation:
             command=None if command is None else _read_command(command),
             pin=str(document.get("pin", "")),
             value=None if value is None else ObservedValue.from_mapping(value),
+            content=None if content is None else ObservedStream.from_mapping(content),
             history=document.get("history", ""),
             timings=None if timings is None else Timings(**timings),
             wall_s=float(document.get("wall_s", 0.0)),
@@ -161,17 +181,26 @@ def make_observation(
     history: str | None,
     ignore: tuple[re.Pattern[str], ...] = (),
     normalizers: tuple[Normalizer, ...] = (),
+    structure: Structure = _UNSTRUCTURED,
 ) -> Observation:
     """Observe a call; the label is the user's, or made of the call.
 
-    `known` maps exact strings that this container alone has to what they stand for; `ignore` and
-    `normalizers` are the test's own.
+    `known` maps exact strings that this container alone has to what they stand for; `ignore`,
+    `normalizers` and `structure` are the test's own.
     """
 
-    def observe(output: Output, *, strips_emulator: bool) -> ObservedStream:
+    def observe(output: Output, name: str, *, strips_emulator: bool = False) -> ObservedStream:
         if not output.is_whole:
             return observe_beginning(output, mask=lambda text: mask_known(text, known))
         text = decode_output(output.head)
+        if structure.forms.get(name) == "json":
+
+            def change(part: str) -> str:
+                return normalize_text(part, known=known, normalizers=normalizers).text
+
+            observed = _observe_json(output, structure, result.platform, known, change)
+            if observed is not None:
+                return observed
         normalized = normalize_text(
             text,
             known=known,
@@ -189,14 +218,46 @@ def make_observation(
         label=label or make_label(kind, result.command, known=known),
         kind=kind,
         exit_code=result.exit_code,
-        stdout=observe(result.out, strips_emulator=False),
-        stderr=observe(result.err, strips_emulator=result.execution.is_emulated),
+        stdout=observe(result.out, "stdout"),
+        stderr=observe(result.err, "stderr", strips_emulator=result.execution.is_emulated),
         command=result.command,
         pin=pin,
         history=history,
         timings=result.timings,
         wall_s=result.wall_s,
     )
+
+
+def _observe_json(
+    output: Output,
+    structure: Structure,
+    platform: Platform,
+    known: Mapping[str, str],
+    normalize: Callable[[str], str],
+) -> ObservedStream | None:
+    """Observe an output that is JSON by its value; None if it is none."""
+
+    def mask(text: str) -> str:
+        return mask_known(text, known)
+
+    text = decode_output(output.head)
+    try:
+        document = leave_out(map_texts(read_document(text), mask), structure.without)
+    except ValueError:
+        return None
+    value = None
+    try:
+        value = observe_value(
+            document,
+            what="the output",
+            rel=structure.rel,
+            abs=structure.abs,
+            unordered=structure.unordered,
+            normalize=normalize,
+        )
+    except UsageError:  # too large: the order of keys does not count all the same
+        document = map_texts(document, normalize)
+    return observe_document(output, document, platform, raw=mask(text), value=value)
 
 
 def make_label(kind: str, command: CallSummary, *, known: Mapping[str, str]) -> str:
@@ -236,9 +297,13 @@ def make_check(
     *,
     rel: float = 0.0,
     abs: float = 0.0,
+    unordered: object = False,
+    without: tuple[str, ...] = (),
     normalizers: tuple[Normalizer, ...] = (),
 ) -> Observation:
     """Observe a value of the test's own; `normalizers` are applied to the texts in it.
+
+    `without` are paths of members to leave out.
 
     Raises:
         UsageError: JSON cannot hold the value, or a tolerance is wrong.
@@ -248,11 +313,15 @@ def make_check(
             f"parity.check: the label is {label!r}",
             cure='name what is checked: parity.check("total", value)',
         )
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return Observation(label=label, kind="check", content=observe_bytes(bytes(value)))
     observed = observe_value(
         value,
         what=f"parity.check({label!r})",
         rel=rel,
         abs=abs,
+        unordered=unordered,
+        without=without,
         normalize=(lambda text: apply_normalizers(text, normalizers)) if normalizers else None,
     )
     return Observation(label=label, kind="check", value=observed)
@@ -266,14 +335,16 @@ def find_differing_parts(
     *,
     parts: Iterable[str],
 ) -> tuple[str, ...]:
-    """Give the parts in which two observations of one kind differ: of `parts`, or `value`."""
+    """Give the parts in which two observations of one kind differ: of `parts`, or of a check."""
+    if ours.kind == "check" and (ours.value is None) != (theirs.value is None):
+        return ("value",)
+    differing = ["exit"] if "exit" in parts and ours.exit_code != theirs.exit_code else []
     if ours.value is not None and theirs.value is not None:
         agree = values_agree(ours.value, theirs.value, our_platform, their_platform)
-        return () if agree else ("value",)
-    differing = ["exit"] if "exit" in parts and ours.exit_code != theirs.exit_code else []
-    for part in ("stdout", "stderr"):
+        differing += [] if agree else ["value"]
+    for part in ("stdout", "stderr", "content"):
         one, two = ours.find_stream(part), theirs.find_stream(part)
-        if part in parts and one is not None and two is not None:
+        if (part in parts or part == "content") and one is not None and two is not None:
             agree = streams_agree(one, two, our_platform, their_platform)
             differing += [] if agree else [part]
     return tuple(differing)

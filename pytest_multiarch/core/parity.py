@@ -18,6 +18,7 @@ from pytest_multiarch.core.rules import Allowance
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from pytest_multiarch.core.diagnosis import Diagnosis
     from pytest_multiarch.core.observation import Observation
     from pytest_multiarch.core.platform import Platform
 
@@ -89,6 +90,9 @@ class Verdict:
     baseline first. `pairs` is how many pairs of observations were. `allowed` are differences that
     the rules excuse, `stale` the allowances of things that were compared and equal. `notes` say
     which observations were not compared, and why.
+
+    A verdict that was diagnosed says why in `diagnoses`. What is `unstable`, or `emulated` (proven
+    to be the emulator's doing), is then no longer among its differences.
     """
 
     group: str
@@ -100,6 +104,9 @@ class Verdict:
     allowed: tuple[AllowedDifference, ...] = ()
     stale: tuple[Allowance, ...] = ()
     notes: tuple[str, ...] = ()
+    unstable: tuple[Difference, ...] = ()
+    emulated: tuple[Difference, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
 
     @property
     def baseline(self) -> Platform | None:

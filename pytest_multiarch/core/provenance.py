@@ -127,6 +127,8 @@ def _show(plain: Any) -> str:
             return "none"
         case bool():
             return str(plain).lower()
+        case float():
+            return f"{plain:g}"
     return str(plain)
 
 

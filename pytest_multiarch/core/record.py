@@ -124,6 +124,9 @@ class Record:
 
 def describe_verdict(verdict: Verdict) -> dict[str, Any]:
     """Give a verdict's JSON form: for people and their tools, never read back."""
+    unstable = [_describe_difference(each) for each in verdict.unstable]
+    emulated = [_describe_difference(each) for each in verdict.emulated]
+    diagnoses = [each.to_mapping() for each in verdict.diagnoses]
     return {
         "group": verdict.group,
         "verdict": verdict.kind.value,
@@ -140,7 +143,13 @@ def describe_verdict(verdict: Verdict) -> dict[str, Any]:
             for each in verdict.allowed
         ],
         "stale": [each.to_mapping() for each in verdict.stale],
+        "unstable": [_describe_difference(each) for each in verdict.unstable],
+        "emulated": [_describe_difference(each) for each in verdict.emulated],
+        "diagnoses": [each.to_mapping() for each in verdict.diagnoses],
         "notes": list(verdict.notes),
+        **({"unstable": unstable} if unstable else {}),
+        **({"emulated": emulated} if emulated else {}),
+        **({"diagnoses": diagnoses} if diagnoses else {}),
     }
 
 

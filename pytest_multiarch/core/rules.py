@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.errors import UsageError
@@ -17,14 +17,18 @@ from pytest_multiarch.core.normalize import (
     parse_normalizers,
 )
 from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.value import check_tolerances, parse_unordered
 
 if TYPE_CHECKING:
     import re
 
 CALL_PARTS = ("exit", "stdout", "stderr")
 """What is compared of a run or an exec."""
-PARTS = (*CALL_PARTS, "value", "calls")
-"""What can differ: also the value of a check, and whether and how often a call was made."""
+PARTS = (*CALL_PARTS, "value", "content", "calls")
+"""What can differ: also the value or the content of a check, and whether and how often a call was
+made."""
+FORMS = ("text", "json")
+"""As what an output can be compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +80,9 @@ def allow(
     """Declare a difference: `parity(allow=allow("app mean *", reason="FMA on arm64"))`.
 
     `label` is a pattern as of file names (`*`, `?`, `[...]`) for what was called or checked;
-    `part` one of `exit`, `stdout`, `stderr`, `value`, `calls`, all if left out; `platforms` those
-    that may differ from the others, all if left out. The reason is printed in the summary.
+    `part` one of `exit`, `stdout`, `stderr`, `value`, `content`, `calls`, all if left out;
+    `platforms` those that may differ from the others, all if left out. The reason is printed in the
+    summary.
 
     Raises:
         UsageError: there is no reason, or an argument is wrong.
@@ -101,12 +106,27 @@ def _is_text(value: object) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Structure:
+    """Which outputs are JSON, and how much values may differ: as in `core.value`.
+
+    `without` are the paths of members that are left out, of values of the test's own too.
+    """
+
+    forms: Mapping[str, str] = field(default_factory=dict)
+    rel: float = 0.0
+    abs: float = 0.0
+    unordered: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParityRules:
     """The `parity` mark of a test, completed by the settings.
 
     `parts` are what is compared of calls; what `parity.check` observes is compared unless
-    `is_off`. `stateless` says that a shared container's history does not matter. Functions do
-    not travel: of `ignore` and `normalizers` only their `names` do.
+    `is_off`. `structure` says as what outputs are compared, `stateless` that a shared container's
+    history does not matter. Functions do not travel: of `ignore` and `normalizers` only their
+    `names` do.
     """
 
     parts: tuple[str, ...] = CALL_PARTS
@@ -116,6 +136,7 @@ class ParityRules:
     allowances: tuple[Allowance, ...] = ()
     stateless: bool = False
     names: tuple[str, ...] = ()
+    structure: Structure = Structure()
 
     def to_mapping(self) -> dict[str, Any]:
         """Give the JSON form; what is at its default is left out."""
@@ -151,6 +172,11 @@ def make_rules(
     normalize: Iterable[object] = (),
     allow: Iterable[object] = (),
     stateless: bool = False,
+    stdout: str = "text",
+    stderr: str = "text",
+    rel: float = 0.0,
+    abs: float = 0.0,
+    unordered: object = False,
     named: Mapping[str, TextFunction] = BUILT_IN,
 ) -> ParityRules:
     """Read the arguments of the `parity` mark; `named` are the normalizers that have names.
@@ -160,7 +186,9 @@ def make_rules(
     """
     parts, is_off = _parse_compare(compare)
     normalizers = parse_normalizers(normalize, named=named)
-    patterns = tuple(compile_pattern(each, what="ignore") for each in ignore)
+    given = tuple(ignore)
+    without = tuple(each for each in given if isinstance(each, str) and _is_path(each))
+    patterns = tuple(compile_pattern(p, what="ignore") for p in given if p not in without)
     if not isinstance(stateless, bool):
         raise UsageError(f"parity: stateless={stateless!r}", cure="valid are True, False")
     return ParityRules(
@@ -171,7 +199,33 @@ def make_rules(
         allowances=tuple(map(_parse_allowance, allow)),
         stateless=stateless,
         names=(*(n.name for n in normalizers), *(f"ignore:{p.pattern}" for p in patterns)),
+        structure=replace(
+            _parse_structure({"stdout": stdout, "stderr": stderr}, rel, abs, unordered),
+            without=without,
+        ),
     )
+
+
+def _is_path(text: str) -> bool:
+    """Whether it is the path of a member of a value; as an expression it would fit nothing."""
+    return text.startswith(("$.", "$["))
+
+
+def _parse_structure(
+    forms: Mapping[str, str], rel: float, abs: float, unordered: object
+) -> Structure:
+    for name, form in forms.items():
+        if form not in FORMS:
+            raise _refuse(f"parity: {name}", form, FORMS)
+    check_tolerances(rel, abs, what="parity")
+    paths = parse_unordered(unordered, what="parity")
+    structured = {name: form for name, form in forms.items() if form != "text"}
+    if (rel or abs or paths) and not structured:
+        raise UsageError(
+            "parity: rel=, abs= and unordered= are for outputs that are compared by value",
+            cure='say which: parity(stdout="json", rel=1e-9)',
+        )
+    return Structure(forms=structured, rel=float(rel), abs=float(abs), unordered=paths)
 
 
 def _parse_compare(value: object) -> tuple[tuple[str, ...], bool]:

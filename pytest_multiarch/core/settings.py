@@ -22,6 +22,9 @@ IMAGE_OPTION = "--multiarch-image"
 PLATFORMS_OPTION = "--multiarch-platforms"
 AUDIT_OPTION = "--multiarch-audit"
 CONTROL_OPTION = "--multiarch-control"
+REPLAY_OPTION = "--multiarch-replay"
+REPEAT_OPTION = "--multiarch-repeat"
+UNSTABLE_OPTION = "--multiarch-unstable"
 
 
 class Source(Enum):
@@ -101,6 +104,9 @@ class Settings:
     index: Setting[IndexRules] = field(default_factory=lambda: Setting(IndexRules()))
     static_parity: Setting[StaticRules] = field(default_factory=lambda: Setting(StaticRules()))
     control: Setting[ControlSettings] = Setting(ControlSettings())
+    replay: Setting[float] = Setting(10)
+    repeat: Setting[int] = Setting(0)
+    unstable: Setting[str] = Setting("report")
     selected: tuple[Platform, ...] = ()
     selected_images: tuple[str, ...] = ()
     replacements: Mapping[str, str] = field(default_factory=dict)
@@ -119,6 +125,9 @@ def merge_settings(
     images: Iterable[str] = (),
     audit_scope: str | None = None,
     control: bool = False,
+    replay: float | None = None,
+    repeat: int | None = None,
+    unstable: str | None = None,
     **options: Any,
 ) -> Settings:
     """Lay the command line over what the configuration file says.
@@ -143,6 +152,12 @@ def merge_settings(
     if control:
         enabled = replace(files.control.value, enabled=True)
         merged = replace(merged, control=Setting(enabled, Source.COMMAND_LINE, CONTROL_OPTION))
+    if replay is not None:
+        merged = replace(merged, replay=Setting(replay, Source.COMMAND_LINE, REPLAY_OPTION))
+    if repeat is not None:
+        merged = replace(merged, repeat=Setting(repeat, Source.COMMAND_LINE, REPEAT_OPTION))
+    if unstable is not None:
+        merged = replace(merged, unstable=Setting(unstable, Source.COMMAND_LINE, UNSTABLE_OPTION))
     if platforms:
         merged = replace(merged, selected=platforms)
     is_among = set(platforms) <= set(files.platforms.value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.names import (
@@ -16,6 +17,7 @@ from pytest_multiarch.core.names import (
     sequences_agree,
     split_names,
 )
+from pytest_multiarch.core.value import ObservedValue, lay_out, values_agree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,7 +108,8 @@ class ObservedStream:
     `skeleton_sha256` that of the text with the platform's own names masked, where there are more
     than `NAMES_LIMIT` of them. `excerpt` is of the normalized text, `raw` of the text as it came,
     None where that is the same. `blocks` only where the excerpt is not whole.
-    `emulator_lines` counts the lines that the emulator wrote into the stream.
+    `emulator_lines` counts the lines that the emulator wrote into the stream. `value` is what it
+    says where it is to be compared by value; then `excerpt` is that value, laid out.
     """
 
     size: int
@@ -118,6 +121,7 @@ class ObservedStream:
     raw: Excerpt | None = field(default=None, repr=False)
     blocks: tuple[Block, ...] = field(default=(), repr=False)
     emulator_lines: int = 0
+    value: ObservedValue | None = None
 
     @property
     def cost(self) -> int:
@@ -133,7 +137,8 @@ class ObservedStream:
     def map_shown(self, change: Callable[[str], str]) -> ObservedStream:
         """Change the texts that are shown; equality is not affected."""
         raw = None if self.raw is None else self.raw.map(change)
-        return replace(self, excerpt=self.excerpt.map(change), raw=raw)
+        value = None if self.value is None else self.value.map_texts(change)
+        return replace(self, excerpt=self.excerpt.map(change), raw=raw, value=value)
 
     def to_mapping(self) -> dict[str, object]:
         """Give the JSON form, without what is as usual."""
@@ -151,13 +156,15 @@ class ObservedStream:
             document["blocks"] = [[each.sha256, each.lines] for each in self.blocks]
         if self.emulator_lines:
             document["emulator_lines"] = self.emulator_lines
+        if self.value is not None:
+            document["value"] = self.value.to_mapping()
         return document
 
     @classmethod
     def from_mapping(cls, document: Mapping[str, Any]) -> ObservedStream:
         """Read what `to_mapping` gave."""
         names = document.get("names", ())
-        raw = document.get("raw")
+        raw, value = document.get("raw"), document.get("value")
         return cls(
             size=int(document["size"]),
             sha256=str(document["sha256"]),
@@ -168,6 +175,7 @@ class ObservedStream:
             raw=None if raw is None else Excerpt.from_json(raw),
             blocks=tuple(Block(str(sha), int(lines)) for sha, lines in document.get("blocks", ())),
             emulator_lines=int(document.get("emulator_lines", 0)),
+            value=None if value is None else ObservedValue.from_mapping(value),
         )
 
 
@@ -188,10 +196,12 @@ def observe_stream(
     *,
     raw: str | None = None,
     emulator_lines: int = 0,
+    value: ObservedValue | None = None,
 ) -> ObservedStream:
     """Take down a whole output and its normalized text, printed on a platform.
 
-    `raw` is the text to show of the output itself, if it holds what must not be shown.
+    `raw` is the text to show of the output itself, if it holds what must not be shown. `value` is
+    what the output says, if it is to be compared by value.
     """
     raw = decode_output(output.head) if raw is None else raw
     skeleton, names = _take_apart(normalized, platform)
@@ -204,6 +214,7 @@ def observe_stream(
         raw=None if raw == normalized else Excerpt.of(raw),
         blocks=_digest_blocks(skeleton),
         emulator_lines=emulator_lines,
+        value=value,
     )
 
 
@@ -226,6 +237,37 @@ def observe_beginning(output: Output, *, mask: Callable[[str], str] = str) -> Ob
     )
 
 
+def observe_document(
+    output: Output, document: Any, platform: Platform, *, raw: str, value: ObservedValue | None
+) -> ObservedStream:
+    """Take down an output that is JSON; `value` is None where it is too large for one."""
+    text = lay_out(document if value is None else value.read())
+    return observe_stream(output, text, platform, raw=raw, value=value)
+
+
+def observe_bytes(data: bytes) -> ObservedStream:
+    """Take down bytes that are compared as such: nothing in them is normalized or masked."""
+    digest = hashlib.sha256(data).hexdigest()
+    excerpt = Excerpt(decode_output(data))
+    if len(data) > WHOLE_LIMIT:
+        head, tail = decode_output(data[:END_LIMIT]), decode_output(data[-END_LIMIT:])
+        excerpt = Excerpt(head, len(data) - 2 * END_LIMIT, tail)
+    return ObservedStream(
+        size=len(data),
+        sha256=digest,
+        skeleton_sha256=digest,
+        excerpt=excerpt,
+        blocks=_digest_byte_blocks(data),
+    )
+
+
+def _digest_byte_blocks(data: bytes) -> tuple[Block, ...]:
+    if len(data) <= WHOLE_LIMIT:
+        return ()
+    blocks = (data[start : start + BLOCK_SIZE] for start in range(0, len(data), BLOCK_SIZE))
+    return tuple(Block(hashlib.sha256(each).hexdigest()[:16], each.count(b"\n")) for each in blocks)
+
+
 def digest_text(text: str) -> str:
     """Give the SHA-256 of a text, lone surrogates included."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -244,9 +286,11 @@ def streams_agree(
     our_platform: Platform,
     their_platform: Platform,
 ) -> bool:
-    """Tell whether two streams are equal: byte for byte, or normalized but for own names."""
+    """Tell whether two streams are equal: in bytes, by value, or normalized but for own names."""
     if (ours.size, ours.sha256) == (theirs.size, theirs.sha256):
         return True
+    if ours.value is not None and theirs.value is not None:
+        return values_agree(ours.value, theirs.value, our_platform, their_platform)
     if not (ours.is_whole and theirs.is_whole):
         return False
     if ours.skeleton_sha256 != theirs.skeleton_sha256:
@@ -254,6 +298,16 @@ def streams_agree(
     if ours.names is None or theirs.names is None:
         return ours.names is theirs.names
     return sequences_agree(ours.names, theirs.names, our_platform, their_platform)
+
+
+def locate_byte(ours: ObservedStream, theirs: ObservedStream) -> tuple[int, int] | None:
+    """Give the offsets between which two long contents of bytes differ first; None if short."""
+    pairs = zip(ours.blocks, theirs.blocks, strict=False)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0].sha256 == pair[1].sha256, pairs))
+    if not ours.blocks or not theirs.blocks:
+        return None
+    start = same * BLOCK_SIZE
+    return start, min(start + BLOCK_SIZE, max(ours.size, theirs.size))
 
 
 def locate_difference(ours: ObservedStream, theirs: ObservedStream) -> tuple[int, int] | None:

@@ -104,6 +104,7 @@ def _digest_rows(documents: Iterable[dict[str, Any]]) -> str | None:
                 _identify_stream(each.get("stdout")),
                 _identify_stream(each.get("stderr")),
                 None if value is None else value["json"],
+                _identify_stream(each.get("content")),
             )
         )
     return hashlib.sha256(repr(rows).encode("utf-8", "backslashreplace")).hexdigest()

@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -26,10 +27,11 @@ _SWEEP_FOR_S = 8.0
 """How long it goes on after the process ended: an engine may still be creating a container."""
 _SWEEP_EVERY_S = 0.25
 _POLL_EVERY_S = 0.5
+_WORKERS_S = 1.0
 _ENGINE_ERRORS = (OSError, http.client.HTTPException, ValueError)
 _PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from pytest_multiarch.engine.watchdog import main; main(sys.argv[2])"
+    "from pytest_multiarch.engine import watchdog; getattr(watchdog, sys.argv[2])(sys.argv[3])"
 )
 
 
@@ -64,17 +66,35 @@ def start_watchdog(endpoint: Endpoint, session_id: str) -> Watchdog:
         "endpoint": dataclasses.asdict(endpoint),
         "labels": SessionLabels.for_this_process(session_id).to_labels(),
     }
+    return Watchdog(_start("main", order))
+
+
+def _start(function: str, order: dict[str, Any]) -> subprocess.Popen[bytes]:
     root = Path(__file__).resolve().parents[2]
-    process = subprocess.Popen(
+    return subprocess.Popen(
         # -I and -S: neither the environment nor site-packages can slow it down or change it.
-        [sys.executable, "-I", "-S", "-c", _PROGRAM, str(root), json.dumps(order)],
+        [sys.executable, "-I", "-S", "-c", _PROGRAM, str(root), function, json.dumps(order)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=root.anchor,
         start_new_session=True,
     )
-    return Watchdog(process)
+
+
+def guard_folder(folder: str) -> Watchdog:
+    """Start a process that removes a folder, should this one be killed before it does so."""
+    labels = SessionLabels.for_this_process("")
+    order = {"folder": folder, "pid": labels.pid, "pid_start": labels.pid_start}
+    return Watchdog(_start("guard", order))
+
+
+def guard(order_text: str) -> None:
+    """Be the guard of a folder; the order is what `guard_folder` wrote."""
+    order = json.loads(order_text)
+    wait_for_end(int(order["pid"]), order["pid_start"])
+    time.sleep(_WORKERS_S)  # workers of the process may be writing their last
+    shutil.rmtree(order["folder"], ignore_errors=True)
 
 
 def main(order_text: str) -> None:

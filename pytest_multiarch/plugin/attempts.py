@@ -11,6 +11,7 @@ from pytest_multiarch.core.budget import Budget
 from pytest_multiarch.core.execution import Execution
 from pytest_multiarch.core.member import Member, Outcome, VariantIdentity
 from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.repeats import Repeats
 from pytest_multiarch.core.rules import ParityRules
 from pytest_multiarch.core.written import WrittenObservations
 from pytest_multiarch.plugin.reports import (
@@ -43,7 +44,8 @@ def _parse(text: str) -> Platform:
 class Attempts:
     """One member: what it is, what it observed, how it ended.
 
-    `own` is what it said of itself before it ran, `results` afterwards.
+    `own` is what it said of itself before it ran, `results` afterwards. `failure` is the report of
+    its failure, if there is one.
     """
 
     platform: Platform
@@ -59,6 +61,7 @@ class Attempts:
     duration_s: float = 0.0
     is_retried: bool = False
     is_done: bool = False
+    failure: pytest.TestReport | None = None
 
     def begin(self, own: dict[str, Any]) -> None:
         """Start over: of several attempts the last one counts."""
@@ -67,6 +70,7 @@ class Attempts:
         self.outcome, self.reason, self.teardown_error = Outcome.NOT_RUN, "", ""
         self.duration_s = 0.0
         self.is_retried = self.is_done = False
+        self.failure = None
 
     def take_results(self, text: str) -> None:
         """Note what the test says of itself once it ran."""
@@ -77,6 +81,8 @@ class Attempts:
     def take_in(self, report: pytest.TestReport) -> None:
         """Note what a report says of the outcome."""
         self.duration_s += report.duration
+        if report.failed and report.when != "teardown":
+            self.failure = report
         if is_intermediate(report):
             self.is_retried = True
         if report.when == "setup":
@@ -126,6 +132,8 @@ class Attempts:
             duration_s=self.duration_s,
             inside_s=self.results.get("inside_s", 0.0),
             budget=Budget.from_mapping(budget) if budget else None,
+            repeats=tuple(map(Repeats.from_mapping, self.results.get("repeats", ()))),
+            faults=tuple(self.results.get("faults", ())),
         )
 
 

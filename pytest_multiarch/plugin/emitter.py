@@ -91,6 +91,8 @@ class Emitter:
 
             why = describe_not_compared(verdict).removeprefix(f"{verdict.group}: ")
             cure = "run all its platforms in one session, or without --multiarch-strict"
+            if verdict.emulated:
+                cure = "run the platform on native hardware, or without --multiarch-strict"
             self._report(verdict.group, UNCOMPARED, why, f"{why}\n{cure}")
             self._mark_failed(verdict)
         elif any(each.outcome.is_failure for each in verdict.members):

@@ -18,7 +18,7 @@ from pytest_multiarch.plugin.options import (
     needs_record,
     tells_github,
 )
-from pytest_multiarch.plugin.state import RUN_INPUT, STATE, PluginState
+from pytest_multiarch.plugin.state import RECIPES_INPUT, RUN_INPUT, STATE, PluginState
 
 if TYPE_CHECKING:
     import pytest
@@ -49,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
         run_id=worker.get(RUN_INPUT) or uuid.uuid4().hex,
         worker=worker.get("workerid", ""),
     )
+    state.recipe_folder = worker.get(RECIPES_INPUT, "")
     state.check_settings()
     manager = config.pluginmanager
     manager.register(builtin, "multiarch-builtin")
@@ -72,7 +73,9 @@ def _start_judging(state: PluginState, config: pytest.Config) -> None:
     if config.getoption("--multiarch-merge"):
         from pytest_multiarch.plugin.merging import start_merging
 
-        merging = start_merging(config, is_strict=state.settings.strict)
+        merging = start_merging(
+            config, is_strict=state.settings.strict, fails_unstable=state.fails_unstable
+        )
         manager.register(merging, "multiarch-merging")
     elif needs_record(config) and not config.option.collectonly:
         from pytest_multiarch.plugin.recording import start_recording
@@ -107,6 +110,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove what this process still has on its nodes, and let them go."""
     state = config.stash.get(STATE, None)
+    if state is not None:
+        state.close_recipes()
+    if state is not None and state.replayer is not None:
+        state.replayer.close()
     if state is not None and state.session is not None:
         session, state.session = state.session, None
         session.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +24,7 @@ from pytest_multiarch.plugin.reports import (
     is_crash,
     read_teardown_error,
 )
-from pytest_multiarch.plugin.state import RUN_INPUT
+from pytest_multiarch.plugin.state import RECIPES_INPUT, RUN_INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -31,9 +32,13 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.inspected import ImageVerdict
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.parity import Verdict
+    from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.recipe import Recipe
     from pytest_multiarch.plugin.attempts import Attempts, OpenGroup
     from pytest_multiarch.plugin.recording import Recording
+    from pytest_multiarch.plugin.replaying import Pending, Replayer
     from pytest_multiarch.plugin.state import PluginState
+    from pytest_multiarch.run.node import Watchdog
 
 
 class Judge:
@@ -57,6 +62,10 @@ class Judge:
         self._images: tuple[ImageVerdict, ...] = ()
         self._is_summed_up = False
         self._begun_s = time.perf_counter()
+        self._replayer: Replayer | None = None
+        self._folder = ""
+        self._guard: Watchdog | None = None
+        self._failures: dict[int, list[pytest.TestReport]] = {}
         if recording is not None:
             self.record_in(recording)
 
@@ -76,6 +85,11 @@ class Judge:
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker of xdist to which run it belongs."""
         node.workerinput[RUN_INPUT] = self._state.run_id
+        if not self._folder:
+            from pytest_multiarch.plugin.recipes import name_folder
+
+            self._folder = name_folder(self._state.run_id)
+        node.workerinput[RECIPES_INPUT] = self._folder
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -98,6 +112,8 @@ class Judge:
         attempts = group.attempts[key]
         if text is not None and report.when == "teardown":
             attempts.take_results(text)
+            if "recipe" in attempts.results:
+                self._guard_folder()
         attempts.take_in(report)
         if is_crash(report):  # nothing follows it, not even logfinish
             attempts.is_done = True
@@ -120,7 +136,7 @@ class Judge:
         attempt = before.members[0].attempt + 1 if before is not None else 1
         members = [Member.from_mapping({**each, "attempt": attempt}) for each in documents]
         self._unrecorded[key] = members, news
-        self._spread[key] = _forget_observations(compare_group(members))
+        self._spread[key] = _forget_observations(self._state.settle(compare_group(members)))
 
     def _record_spread(self, key: str, teardown_error: str = "") -> None:
         """Record a test with all its variants once it is over."""
@@ -161,6 +177,7 @@ class Judge:
             group.attempts[nodeid].finish()
             self._record_attempt(group, group.attempts[nodeid])
             self._settle_if_complete(group)
+        self._settle_done()
         self._emitter.pass_on_stop()
 
     def _record_attempt(self, group: OpenGroup, attempts: Attempts) -> None:
@@ -181,6 +198,7 @@ class Judge:
 
     def _settle(self, group: OpenGroup) -> None:
         from pytest_multiarch.core.parity import compare_group
+        from pytest_multiarch.core.settling import needs_diagnosis
 
         self._groups[group.ticket] = None
         for key in group.attempts:
@@ -191,9 +209,90 @@ class Judge:
                 if not attempts.is_done:
                     self._record_attempt(group, attempts)
         verdict = compare_group(group.list_members())
-        self._emitter.emit(verdict)
-        self._judge_budgets(verdict)
+        place = len(self._verdicts)
         self._verdicts.append(_forget_observations(verdict))
+        self._judge_budgets(verdict)
+        if needs_diagnosis(verdict) and self._state.settings.parity != "off":
+            self._failures[place] = [a.failure for a in group.attempts.values() if a.failure]
+            self._find_replayer().hold(place, verdict, self._find_recipes(group))
+            self._settle_done()
+        else:
+            self._emitter.emit(verdict)
+        self._forget_recipes(group)
+
+    def _guard_folder(self) -> None:
+        """Once workers leave what is private, have it removed even if this process is killed."""
+        if self._guard is None and self._folder:
+            from pytest_multiarch.plugin.wiring import start_guard
+
+            self._guard = start_guard(self._folder)
+
+    def _find_replayer(self) -> Replayer:
+        if self._replayer is None:
+            from pytest_multiarch.plugin.replaying import Replayer
+            from pytest_multiarch.plugin.tracking import find_session
+
+            self._replayer = Replayer(self._state, lambda: find_session(self._config))
+            self._state.replayer = self._replayer
+        return self._replayer
+
+    def _find_recipes(self, group: OpenGroup) -> dict[Platform, Recipe]:
+        """Give what it takes to make the calls of a group again, by platform."""
+        found: dict[Platform, Recipe] = {}
+        for attempts in group.attempts.values():
+            recipe = self._find_recipe(attempts)
+            if recipe is not None:
+                found[attempts.platform] = recipe
+        return found
+
+    def _find_recipe(self, attempts: Attempts) -> Recipe | None:
+        from pytest_multiarch.plugin.recipes import RecipeMemory, read_recipe
+
+        recipes = self._state.recipes
+        place, worker = attempts.results.get("recipe"), attempts.own.get("worker", "")
+        if place and worker and self._folder:
+            from pytest_multiarch.plugin.asking import gather_normalizers
+
+            named = gather_normalizers(self._config)
+            return read_recipe(self._folder, worker, place, attempts.platform, named)
+        if isinstance(recipes, RecipeMemory):
+            return recipes.find(attempts.node_id, attempts.platform)
+        return None
+
+    def _forget_recipes(self, group: OpenGroup) -> None:
+        from pytest_multiarch.plugin.recipes import RecipeMemory
+
+        recipes = self._state.recipes
+        if isinstance(recipes, RecipeMemory):
+            for attempts in group.attempts.values():
+                recipes.forget(attempts.node_id, attempts.platform)
+
+    def _settle_done(self) -> None:
+        if self._replayer is not None:
+            for pending in self._replayer.take_done():
+                self._settle_pending(pending)
+
+    def _settle_pending(self, pending: Pending) -> None:
+        """Settle a verdict whose calls were made again, and put on record what they did."""
+        from pytest_multiarch.core.settling import add_repeats
+
+        verdict = self._state.settle(add_repeats(pending.verdict, pending.repeats))
+        news = {each.platform for each in pending.repeats}
+        if self._recording is not None and news:
+            self._recording.add([each for each in verdict.members if each.platform in news], {})
+        self._verdicts[pending.place] = _forget_observations(verdict)
+        self._tell_failures(verdict, self._failures.pop(pending.place, []))
+        self._emitter.emit(verdict)
+
+    def _tell_failures(self, verdict: Verdict, reports: list[pytest.TestReport]) -> None:
+        """Say in the reports of members that failed why they did: they are shown at the end."""
+        from pytest_multiarch.reports.diagnosis import describe_diagnoses, find_failure_diagnoses
+
+        for report in reports:
+            members = [each for each in verdict.members if each.node_id == report.nodeid]
+            lines = list(describe_diagnoses(find_failure_diagnoses(verdict, members)))
+            if lines:
+                report.sections.append(("diagnosis", "\n".join(lines)))
 
     def _judge_budgets(self, verdict: Verdict) -> None:
         if any(each.budget for each in verdict.members):
@@ -205,15 +304,35 @@ class Judge:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Settle what is left, also after Ctrl-C and -x, before the exit status is made."""
         self._emitter.session = session
+        is_over = False
         try:
-            return (yield)
+            result = yield
+            is_over = True
+            return result
+        except (session.Failed, session.Interrupted):  # `-x`, also from xdist; not Ctrl-C
+            is_over = True
+            raise
         finally:
             for key in tuple(self._unrecorded):
                 self._record_spread(key)
             for group in tuple(self._groups.values()):
                 if group is not None:
                     self._settle(group)
+            self._settle_pending_ones(is_over=is_over)
             self._judge_images()
+
+    def _settle_pending_ones(self, *, is_over: bool) -> None:
+        """Settle the verdicts that wait: at once if the run is broken off, also while it waits."""
+        replayer = self._replayer
+        if replayer is None:
+            return
+        try:
+            for pending in replayer.finish() if is_over else replayer.give_up():
+                self._settle_pending(pending)
+        except KeyboardInterrupt:
+            for pending in replayer.give_up():
+                self._settle_pending(pending)
+            raise
 
     def _judge_images(self) -> None:
         """Judge what was seen of images once all their platforms had their turn."""
@@ -263,7 +382,13 @@ class Judge:
                 terminalreporter.write_line(line)
 
     def pytest_unconfigure(self) -> None:
-        """Say it even where the terminal's own summary is off."""
+        """Say it even where the terminal's own summary is off; nothing private is left behind."""
+        if self._folder:
+            from pytest_multiarch.files.recipe_file import RecipeFolder
+
+            RecipeFolder(Path(self._folder)).remove()
+        if self._guard is not None:
+            self._guard.stop()
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if not self._is_summed_up and reporter is not None:
             for line in self._sum_up():
@@ -312,6 +437,8 @@ def _forget_observations(verdict: Verdict) -> Verdict:
         members=tuple(kept.values()),
         compared=tuple(kept[each.platform] for each in verdict.compared),
         differences=tuple(each.shrink() for each in verdict.differences),
+        unstable=tuple(each.shrink() for each in verdict.unstable),
+        emulated=tuple(each.shrink() for each in verdict.emulated),
         allowed=tuple(
             replace(each, difference=each.difference.shrink()) for each in verdict.allowed
         ),

@@ -213,7 +213,7 @@ def parse_parity_mark(
     """
     kwargs: dict[str, Any] = {}
     if mark is not None:
-        _check_keywords(mark, ("compare", "ignore", "normalize", "allow", "stateless"))
+        _check_keywords(mark, _PARITY_ARGUMENTS)
         if mark.args:
             raise UsageError(
                 f"@pytest.mark.parity takes keyword arguments only, found {mark.args!r}",
@@ -253,6 +253,10 @@ def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, set, frozenset)) else [value]
 
 
+_PARITY_ARGUMENTS = (
+    "compare", "ignore", "normalize", "allow", "stateless", "stdout", "stderr", "rel", "abs",
+    "unordered",
+)  # fmt: skip
 _IMAGE_MARKS = {
     "audit": ("scope", "allow"),
     "index": ("required",),

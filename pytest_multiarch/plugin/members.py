@@ -46,12 +46,15 @@ def _describe_group(group: Group, state: PluginState) -> dict[str, Any]:
     }
 
 
-def describe_results(platform: Platform, trace: Trace, state: PluginState) -> str:
+def describe_results(
+    platform: Platform, trace: Trace, state: PluginState, *, recipe: list[int] | None = None
+) -> str:
     """Give what is known of a member once it ran, as two lines of JSON; empty for nothing.
 
-    The second is what was observed, which is passed on as it is.
+    The second is what was observed, which is passed on as it is. `recipe` is where the session's
+    owner finds what it takes to make the calls again, if that is in a file.
     """
-    document = _describe_results(platform, trace)
+    document = _describe_results(platform, trace) | ({"recipe": recipe} if recipe else {})
     news = _gather_news(trace, state)
     if news:
         document["news"] = news
@@ -66,7 +69,11 @@ def _describe_results(platform: Platform, trace: Trace) -> dict[str, Any]:
     if platform in trace.inside_s:
         document["inside_s"] = trace.inside_s[platform]
     costs = [each.to_mapping() for each in trace.costs if each.platform == platform]
-    return document | ({"overhead": costs} if costs else {})
+    document |= {"overhead": costs} if costs else {}
+    repeats = [each.to_mapping() for each in trace.repeats.get(platform, ())]
+    document |= {"repeats": repeats} if repeats else {}
+    faults = trace.faults.get(platform)
+    return document | ({"faults": list(faults)} if faults else {})
 
 
 def _describe_observations(platform: Platform, trace: Trace) -> list[dict[str, Any]]:

@@ -60,7 +60,9 @@ _IGNORE = "--multiarch-ignore-mismatch"
 _STRANGERS = ("lfplugin", "nfplugin")
 
 
-def start_merging(config: pytest.Config, *, is_strict: bool) -> Merging:
+def start_merging(
+    config: pytest.Config, *, is_strict: bool, fails_unstable: bool = False
+) -> Merging:
     """Read and judge the records that are given, and have the session collect their groups.
 
     Raises:
@@ -70,7 +72,7 @@ def start_merging(config: pytest.Config, *, is_strict: bool) -> Merging:
     given = [config.invocation_params.dir / each for each in config.getoption(_OPTION)]
     try:
         paths = find_records(given)
-        judgement = _judge(config, paths, is_strict=is_strict)
+        judgement = _judge(config, paths, is_strict=is_strict, fails_unstable=fails_unstable)
     except RecordError as error:
         raise pytest.UsageError(f"pytest-multiarch: {error}") from None
     config.args = []
@@ -95,13 +97,15 @@ def _refuse_company(config: pytest.Config) -> None:
         )
 
 
-def _judge(config: pytest.Config, paths: Sequence[Path], *, is_strict: bool) -> Judgement:
+def _judge(
+    config: pytest.Config, paths: Sequence[Path], *, is_strict: bool, fails_unstable: bool
+) -> Judgement:
     record = merge_records(read_record(path) for path in paths)
     ignored = config.getoption(_IGNORE)
     mismatches = [each for each in find_mismatches(record) if each.kind.value not in ignored]
     if mismatches:
         raise RecordError(explain_mismatches(mismatches), cure=name_overrides(mismatches, _IGNORE))
-    return judge_record(record, is_strict=is_strict)
+    return judge_record(record, is_strict=is_strict, fails_unstable=fails_unstable)
 
 
 @dataclass(frozen=True, slots=True)

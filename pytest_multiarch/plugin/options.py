@@ -130,6 +130,25 @@ def add_options(parser: pytest.Parser) -> None:
         "that a command starts: takes containers without a seccomp profile, and Linux 6.7",
     )
     group.addoption(
+        "--multiarch-replay",
+        type=_read_seconds,
+        metavar="SECONDS",
+        help="where platforms differ, make the calls of that test again for at most so long, to "
+        "tell why; 0 for not at all (default: 10)",
+    )
+    group.addoption(
+        "--multiarch-repeat",
+        type=_read_count,
+        metavar="N",
+        help="make each call N more times when its test has ended, and record what they did: a "
+        "merge of records, which can't make calls, tells by that why platforms differ",
+    )
+    group.addoption(
+        "--multiarch-unstable",
+        choices=("report", "fail"),
+        help="what a difference does in what varies by itself: only be reported (default), or fail",
+    )
+    group.addoption(
         "--multiarch-durations",
         type=_read_count,
         metavar="N",
@@ -180,8 +199,18 @@ def add_options(parser: pytest.Parser) -> None:
 
 def _read_count(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of tests")
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
     return int(text)
+
+
+def _read_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return seconds
 
 
 def _read_file_name(text: str) -> str:
@@ -267,6 +296,9 @@ def read_settings(config: pytest.Config) -> Settings:
             blame=config.getoption("--multiarch-blame"),
             strict=config.getoption("--multiarch-strict"),
             control=config.getoption("--multiarch-control"),
+            replay=config.getoption("--multiarch-replay"),
+            repeat=config.getoption("--multiarch-repeat"),
+            unstable=config.getoption("--multiarch-unstable"),
         )
     except UsageError as error:
         raise pytest.UsageError(f"pytest-multiarch: {error}") from None

@@ -198,7 +198,11 @@ class Recording:
         """
         if self._judgement is None:
             record = merge_records([read_record(self._path)])
-            self._judgement = judge_record(record, is_strict=self._state.settings.strict)
+            self._judgement = judge_record(
+                record,
+                is_strict=self._state.settings.strict,
+                fails_unstable=self._state.fails_unstable,
+            )
         return self._judgement
 
     def _list_crashed(self) -> Iterable[Member]:

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.errors import MultiarchError
     from pytest_multiarch.core.inspected import Inspected
     from pytest_multiarch.core.normalize import TextFunction
+    from pytest_multiarch.core.parity import Verdict
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.settings import Settings
     from pytest_multiarch.plugin.groups import Membership
     from pytest_multiarch.plugin.marks import Declarations
+    from pytest_multiarch.plugin.recipes import RecipeKeeper
+    from pytest_multiarch.plugin.replaying import Replayer
     from pytest_multiarch.plugin.tracking import Trace
     from pytest_multiarch.run.progress import ShowProgress
     from pytest_multiarch.run.session import Session
@@ -30,7 +33,8 @@ class PluginState:
     are the platforms that tests of this process will run on, `current` is the id of the test
     under way. `collected` are our tests for a record, also those whose platforms are not selected;
     `announced` names what this process has told of images and nodes, `inspected` is what it has
-    yet to tell of images that it looked at.
+    yet to tell of images that it looked at. `recipe_folder` is where workers of xdist leave what it
+    takes to make their calls again, empty in a lone process.
     """
 
     def __init__(self, config: pytest.Config, *, run_id: str, worker: str) -> None:
@@ -43,6 +47,8 @@ class PluginState:
         self.collected: list[pytest.Item] = []
         self.announced: set[str] = set()
         self.inspected: dict[str, dict[str, Any]] = {}
+        self.recipe_folder = ""
+        self.replayer: Replayer | None = None
         self._explained: dict[str, str] = {}
 
     @cached_property
@@ -62,6 +68,23 @@ class PluginState:
         from pytest_multiarch.plugin.progress import make_progress
 
         return make_progress(self._config)
+
+    @cached_property
+    def recipes(self) -> RecipeKeeper | None:
+        """What keeps what it takes to make calls again; None if they are not to be."""
+        from pytest_multiarch.plugin.recipes import RecipeMemory, WorkerRecipes
+
+        if not self.settings.replay.value or self.settings.parity == "off":
+            return None
+        if self.worker:
+            return WorkerRecipes(self.recipe_folder, self.worker)
+        return RecipeMemory()
+
+    def close_recipes(self) -> None:
+        """Let go of the recipes, if there are any."""
+        recipes = self.__dict__.get("recipes")
+        if recipes is not None:
+            recipes.close()
 
     @cached_property
     def declared(self) -> Declarations:
@@ -99,6 +122,17 @@ class PluginState:
 
         return gather_normalizers(self._config)
 
+    @property
+    def fails_unstable(self) -> bool:
+        """Whether a difference in what varies by itself is a failure."""
+        return self.settings.unstable.value == "fail"
+
+    def settle(self, verdict: Verdict) -> Verdict:
+        """Say of a verdict why members did not do the same."""
+        from pytest_multiarch.core.settling import settle_verdict
+
+        return settle_verdict(verdict, fails_unstable=self.fails_unstable)
+
     def note_inspected(self, reference: str, inspected: Inspected) -> None:
         """Have what was learned of an image told with the next test that ends, once."""
         from pytest_multiarch.core.inspected import lay_over
@@ -119,6 +153,8 @@ class PluginState:
 
 RUN_INPUT = "multiarch_run"
 """What a worker of xdist is told: the id of its run."""
+RECIPES_INPUT = "multiarch_recipes"
+"""What a worker of xdist is told: the folder of its session's recipes."""
 STATE: pytest.StashKey[PluginState] = pytest.StashKey()
 MEMBERSHIP: pytest.StashKey[Membership] = pytest.StashKey()
 TRACE: pytest.StashKey[Trace] = pytest.StashKey()

@@ -14,10 +14,12 @@ from _pytest.outcomes import Failed
 from pytest_multiarch.core.budgets import judge_budgets
 from pytest_multiarch.core.cost_table import describe_ratio
 from pytest_multiarch.core.errors import MultiarchError, UsageError
+from pytest_multiarch.core.execution import ExecutionKind
 from pytest_multiarch.core.normalize import hide_values
 from pytest_multiarch.core.observation import make_check, make_observation
 from pytest_multiarch.core.parity import VerdictKind, compare_group
 from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.settling import needs_diagnosis
 from pytest_multiarch.plugin.asking import gather_allowances
 from pytest_multiarch.plugin.failing import OverBudgetError, UndecidedError, fail_budgets
 from pytest_multiarch.plugin.members import (
@@ -27,6 +29,7 @@ from pytest_multiarch.plugin.members import (
     make_members,
 )
 from pytest_multiarch.plugin.options import find_service
+from pytest_multiarch.plugin.recipes import make_recipe
 from pytest_multiarch.plugin.reports import (
     ATTRIBUTE,
     DIVERGED,
@@ -44,16 +47,19 @@ from pytest_multiarch.run.calls import name_values
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from pytest_multiarch.core.budget import Budget
-    from pytest_multiarch.core.call import Call
+    from pytest_multiarch.core.call import RunResult
     from pytest_multiarch.core.cost import PlatformCost
+    from pytest_multiarch.core.emulator_faults import Fault
     from pytest_multiarch.core.observation import Observation
+    from pytest_multiarch.core.parity import Verdict
+    from pytest_multiarch.core.repeats import Repeats
     from pytest_multiarch.core.rules import ParityRules
     from pytest_multiarch.run.calls import CallSeen
-    from pytest_multiarch.run.container import Container
+    from pytest_multiarch.run.container import Container, Logs
     from pytest_multiarch.run.session import Session
 
 _PACKAGE = __name__.partition(".")[0]
@@ -77,9 +83,11 @@ class Trace:
     """What one attempt of one test did so far.
 
     `platforms` are the one platform of a parametrized test, or all of a test with `variants`.
-    `calls` and `secrets` (to what they are shown as) are kept in this process only, never
-    reported: they are the values of environment variables that a test passes. `budgets` are what
-    the test's mark declares, `costs` what it measured.
+    `seen` are the calls it made, each with the position of its observation, if there is one; they
+    and `secrets` (to what they are shown as) are kept in this process only, never reported: they
+    have the values of environment variables that a test passes. `budgets` are what the test's mark
+    declares, `costs` what it measured, `repeats` what its calls did when they were made again,
+    `faults` names what showed of `core.emulator_faults`.
     """
 
     platforms: tuple[Platform, ...]
@@ -89,11 +97,13 @@ class Trace:
     variants: dict[Platform, Variant] = field(default_factory=dict)
     containers: list[Container] = field(default_factory=list)
     observations: dict[Platform, list[Observation]] = field(default_factory=dict)
-    calls: list[Call] = field(default_factory=list)
     inside_s: dict[Platform, float] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     budgets: Mapping[Platform, Budget] = field(default_factory=dict)
     costs: tuple[PlatformCost, ...] = ()
+    seen: list[tuple[CallSeen, int | None]] = field(default_factory=list)
+    repeats: dict[Platform, list[Repeats]] = field(default_factory=dict)
+    faults: dict[Platform, dict[str, None]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, platform: Platform, observation: Observation) -> None:
@@ -101,17 +111,30 @@ class Trace:
         with self._lock:
             self.observations.setdefault(platform, []).append(observation)
 
-    def note_call(self, platform: Platform, call: Call, inside_s: float | None) -> None:
-        """Take a call down, and the time that it took in its container."""
+    def note_call(
+        self, platform: Platform, seen: CallSeen, observation: Observation | None, inside_s: float
+    ) -> None:
+        """Take a call down, what is observed of it, and the time that it took in its container."""
         with self._lock:
-            self.calls.append(call)
-            self.secrets.update(name_values(call.env))
-        self.note_time(platform, inside_s or 0.0)
+            position = None
+            if observation is not None:
+                observations = self.observations.setdefault(platform, [])
+                position = len(observations)
+                observations.append(observation)
+            self.seen.append((seen, position))
+            self.secrets.update(name_values(seen.call.env))
+        self.note_time(platform, inside_s)
 
     def note_time(self, platform: Platform, inside_s: float) -> None:
         """Take down the time that something took in the platform's containers."""
         with self._lock:
             self.inside_s[platform] = self.inside_s.get(platform, 0.0) + inside_s
+
+    def note_faults(self, platform: Platform, faults: Iterable[Fault]) -> None:
+        """Take down faults of the emulator that showed."""
+        for each in faults:
+            with self._lock:
+                self.faults.setdefault(platform, {})[each.name] = None
 
 
 class TestRecorder:
@@ -127,23 +150,40 @@ class TestRecorder:
         """Take a call down; one that is observed is normalized by the test's rules."""
         result = seen.result
         inside_s = result.timings.inside_s
-        self._trace.note_call(
-            self._platform, seen.call, result.wall_s if inside_s is None else inside_s
-        )
+        observation = None
         if seen.is_observed and self._trace.is_observed:
-            self._trace.add(
-                self._platform,
-                make_observation(
-                    result,
-                    kind=seen.kind,
-                    label=seen.label,
-                    known=seen.known,
-                    pin=seen.variant.pin,
-                    history=seen.history,
-                    ignore=self._trace.rules.ignore,
-                    normalizers=self._trace.rules.normalizers,
-                ),
+            observation = make_observation(
+                result,
+                kind=seen.kind,
+                label=seen.label,
+                known=seen.known,
+                pin=seen.variant.pin,
+                history=seen.history,
+                ignore=self._trace.rules.ignore,
+                normalizers=self._trace.rules.normalizers,
+                structure=self._trace.rules.structure,
             )
+        self._trace.note_call(
+            self._platform, seen, observation, result.wall_s if inside_s is None else inside_s
+        )
+        if result.execution.is_emulated:
+            self._trace.note_faults(self._platform, _find_faults(result))
+
+
+def _find_faults(result: RunResult) -> tuple[Fault, ...]:
+    """Find the emulator's faults in a call; what one printed that succeeded is its own matter."""
+    if not result.exit_code and not result.err.size:
+        return ()
+    from pytest_multiarch.core.emulator_faults import find_faults
+
+    outputs = (result.err.head, result.out.head) if result.exit_code else (result.err.head,)
+    return find_faults(
+        *outputs,
+        execution=result.execution,
+        platform=result.platform,
+        exit_code=result.exit_code,
+        argv=result.command.argv,
+    )
 
 
 class ParityChecker:
@@ -159,18 +199,28 @@ class ParityChecker:
         *,
         rel: float = 0.0,
         abs: float = 0.0,
+        unordered: bool | str | Sequence[str] = False,
         platform: Platform | str | None = None,
     ) -> None:
         """Observe a value: it has to be the same on all platforms of the test.
 
-        `value` is anything that JSON holds. Numbers may differ by `rel` times the larger one, or
-        by `abs`. `platform` says whose value it is, in a test that has all `variants` at once.
+        `value` is anything that JSON holds, a set, or bytes, of which size, digest and both ends
+        are kept. Numbers may differ by `rel` times the larger one, or by `abs`. `unordered` says
+        that the order of lists does not count: of all, or of those at a path such as
+        `$.rows[*].tags`. `platform` says whose value it is, in a test that has all `variants`
+        at once.
 
         Raises:
             UsageError: JSON cannot hold the value, or it is not clear whose it is.
         """
         observation = make_check(
-            label, value, rel=rel, abs=abs, normalizers=self._trace.rules.normalizers
+            label,
+            value,
+            rel=rel,
+            abs=abs,
+            unordered=unordered,
+            without=self._trace.rules.structure.without,
+            normalizers=self._trace.rules.normalizers,
         )
         if self._trace.is_observed:
             self._trace.add(self._find_platform(platform), observation)
@@ -267,8 +317,11 @@ class Tracker:
 
     def _judge_spread(self, item: pytest.Function) -> None:
         settings = self._state.settings
-        members = make_members(item, item.stash[TRACE], self._state, "passed")
+        trace = item.stash[TRACE]
+        members = make_members(item, trace, self._state, "passed")
         verdict = compare_group(members)
+        if needs_diagnosis(verdict):
+            verdict = self._replay(item, trace, verdict)
         if verdict.kind is VerdictKind.DIVERGED and settings.parity == "fail":
             from pytest_multiarch.reports.divergence import render_divergence
 
@@ -279,6 +332,46 @@ class Tracker:
             from pytest_multiarch.reports.wording import describe_not_compared
 
             raise UncomparedError(describe_not_compared(verdict), pytrace=False)
+
+    def _replay(self, item: pytest.Function, trace: Trace, verdict: Verdict) -> Verdict:
+        """Settle a verdict while its test waits; what calls did goes on its report."""
+        from pytest_multiarch.plugin.replaying import replay_now
+
+        found = ((each, make_recipe(trace, each)) for each in trace.platforms)
+        recipes = {platform: recipe for platform, recipe in found if recipe is not None}
+        settled = replay_now(self._state, find_session(item.config), verdict, recipes)
+        for member in settled.members:
+            trace.repeats[member.platform] = list(member.repeats)
+        return settled
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Make a test's calls again if that is asked for, while all that it set up is there."""
+        trace = item.stash.get(TRACE, None)
+        if trace is not None and self._state.settings.repeat.value and trace.is_observed:
+            self._repeat(item, trace)
+        yield
+
+    def _repeat(self, item: pytest.Item, trace: Trace) -> None:
+        from pytest_multiarch.plugin.replaying import repeat_now
+
+        baseline = self._state.declared.find_platforms(item).baseline
+        for platform in trace.platforms:
+            recipe = make_recipe(trace, platform)
+            if recipe is None or platform in trace.repeats:
+                continue
+            variant = trace.variants[platform]
+            is_native = variant.execution.kind is ExecutionKind.NATIVE
+            seen = [each.hide(trace.secrets) for each in trace.observations[platform]]
+            trace.repeats[platform] = list(
+                repeat_now(
+                    self._state,
+                    find_session(item.config),
+                    recipe,
+                    seen,
+                    is_controlled=is_native and baseline in (None, platform),
+                )
+            )
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -292,6 +385,8 @@ class Tracker:
         trace = item.stash.get(TRACE, None)
         if trace is None:
             return report
+        if isinstance(error, MultiarchError) and not isinstance(error, UsageError):
+            _note_faults_of(error, trace)
         _mask_reason(report, trace.secrets)
         text = self._describe(item, trace, report, error)
         if text:
@@ -300,6 +395,7 @@ class Tracker:
             setattr(report, VERDICT_ATTRIBUTE, error.word)
         if report.failed and report.when in ("setup", "call"):
             _attach_logs(report, trace, find_service(item.config))
+            _attach_faults(report, trace)
         if report.when == "teardown" and trace.variants:
             report.user_properties += _list_properties(trace)
         return report
@@ -322,13 +418,20 @@ class Tracker:
         if membership is not None and report.when == "setup":
             return describe_member(membership, trace, self._state)
         if membership is not None and report.when == "teardown":
-            return describe_results(membership.platform, trace, self._state)
+            place = self._keep_recipe(item, trace, membership.platform)
+            return describe_results(membership.platform, trace, self._state, recipe=place)
         if membership is None and (report.when == "call" or is_end_of_setup(report)):
             is_complete = isinstance(error, JUDGED)
             outcome = "passed" if is_complete else name_outcome(report)
             reason = "" if outcome == "passed" else read_reason(report)
             return describe_spread(item, trace, self._state, outcome, reason)
         return ""
+
+    def _keep_recipe(self, item: pytest.Item, trace: Trace, platform: Platform) -> list[int] | None:
+        """Keep what it takes to make the test's calls again; give the place, if it is in a file."""
+        recipes = self._state.recipes
+        recipe = make_recipe(trace, platform) if recipes is not None else None
+        return recipes.keep(item.nodeid, recipe) if recipes is not None and recipe else None
 
 
 def _mask_reason(report: pytest.TestReport, secrets: Mapping[str, str]) -> None:
@@ -376,10 +479,42 @@ def _attach_logs(report: pytest.TestReport, trace: Trace, service: str) -> None:
         except MultiarchError as error:
             report.sections.append((f"container log {where}", error.headline))
             continue
+        if container.execution.is_emulated:
+            _note_faults_in(logs, container, trace)
         for name, text in (("stdout", logs.stdout), ("stderr", logs.stderr)):
             if text.strip():
                 shown = log.quote(hide_values(text[-_LOG_CHARACTERS:], trace.secrets))
                 report.sections.append((f"container {name} {where}", shown))
+
+
+def _note_faults_in(logs: Logs, container: Container, trace: Trace) -> None:
+    from pytest_multiarch.core.emulator_faults import find_faults
+
+    faults = find_faults(*logs, execution=container.execution, platform=container.platform)
+    trace.note_faults(container.platform, faults)
+
+
+def _note_faults_of(error: MultiarchError, trace: Trace) -> None:
+    """Find the emulator's faults in an error, which quotes what a container printed last."""
+    emulated = [each for each in trace.variants.values() if each.execution.is_emulated]
+    if len(trace.variants) != 1 or not emulated:
+        return
+    from pytest_multiarch.core.emulator_faults import find_faults
+
+    (variant,) = emulated
+    faults = find_faults(str(error), execution=variant.execution, platform=variant.platform)
+    trace.note_faults(variant.platform, faults)
+
+
+def _attach_faults(report: pytest.TestReport, trace: Trace) -> None:
+    for platform, names in trace.faults.items():
+        from pytest_multiarch.core.emulator_faults import find_named_faults
+        from pytest_multiarch.reports.emulator_faults import describe_faults
+
+        variant = trace.variants.get(platform)
+        how = f" ({variant.execution})" if variant is not None else ""
+        text = "\n".join(describe_faults(find_named_faults(names)))
+        report.sections.append((f"known of the emulator on {platform}{how}", text))
 
 
 def trim_traceback(error: MultiarchError) -> None:

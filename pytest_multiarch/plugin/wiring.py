@@ -14,7 +14,7 @@ from pytest_multiarch.engine.machine_lock import hold_measure_lock
 from pytest_multiarch.engine.probe import build_probes
 from pytest_multiarch.engine.pull_lock import hold_pull_lock
 from pytest_multiarch.engine.sessions import SessionLabels
-from pytest_multiarch.engine.watchdog import start_watchdog
+from pytest_multiarch.engine.watchdog import guard_folder, start_watchdog
 from pytest_multiarch.run.detect import ProbeImage
 from pytest_multiarch.run.node import Node, Watchdog
 from pytest_multiarch.run.progress import ShowProgress, show_nothing
@@ -99,8 +99,10 @@ class DockerTools:
 
         return LayerCache(find_cache_folder(self._environ))
 
-    def lock_machine(self) -> AbstractContextManager[None]:
+    def lock_machine(self, *, timeout_s: float | None = None) -> AbstractContextManager[None]:
         """Have one measurement at a time on this machine."""
+        if timeout_s is not None:
+            return hold_measure_lock(show_nothing, timeout_s=timeout_s)
         return hold_measure_lock(self.show_progress)
 
     def read_program(self, name: str, platform: Platform) -> bytes | None:
@@ -137,6 +139,11 @@ class DockerTools:
         from pytest_multiarch.engine import testcontainers_bridge
 
         return testcontainers_bridge.adapt_wait_strategy(strategy, container)
+
+
+def start_guard(folder: str) -> Watchdog:
+    """Have a folder removed, should this process be killed before it does so."""
+    return guard_folder(folder)
 
 
 def open_session(state: PluginState) -> Session:

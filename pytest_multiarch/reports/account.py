@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.merging import list_missing, name_runs
 from pytest_multiarch.core.parity import VerdictKind
+from pytest_multiarch.reports.diagnosis import list_unstable
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.emulation import describe_costs, describe_unlike_twins
 from pytest_multiarch.reports.wording import (
@@ -79,11 +80,12 @@ def describe_result(judgement: Judgement) -> str:
 def list_failed(judgement: Judgement) -> Section:
     """List the tests that failed: where, why, and in which run."""
     names = name_runs(judgement.record.runs)
+    verdicts = {each.group: each for each in judgement.verdicts}
     by_test: dict[tuple[str, str], list[Member]] = {}
     for each in judgement.failed:
         by_test.setdefault((each.node_id, each.run), []).append(each)
     lines = [
-        f"{clean(node_id)} {describe_failure(members[0])}"
+        f"{clean(node_id)} {describe_failure(members[0], verdicts.get(members[0].group))}"
         f"{_name_others(members)} (run: {clean(names.get(run, run))})"
         for (node_id, run), members in by_test.items()
     ]
@@ -118,6 +120,12 @@ def list_not_compared(judgement: Judgement) -> Section:
     left = [each for each in judgement.verdicts if each.kind is VerdictKind.NOT_COMPARED]
     lines = [f"{clean(each.group)}: {explain_not_compared(each)}" for each in left]
     return Section("not compared", tuple(lines))
+
+
+def list_quiet(judgement: Judgement) -> Section:
+    """List what varies by itself, and the lines that make it quiet."""
+    lines = (f"{group}: {text}" for group, text in list_unstable(judgement.verdicts))
+    return Section("unstable, so no difference", tuple(lines))
 
 
 def list_gaps(judgement: Judgement) -> Iterator[Section]:

@@ -60,11 +60,13 @@ def list_findings(judgement: Judgement) -> Iterator[Finding]:
     for verdict in judgement.diverged:
         text = make_headline(verdict)
         yield _find_member(verdict.members[0], runs, "DIVERGED", verdict.group, text)
+    verdicts = {each.group: each for each in judgement.verdicts}
     failed: dict[str, Member] = {}
     for member in judgement.failed:
         failed.setdefault(member.node_id, member)
     for member in failed.values():
-        yield _find_member(member, runs, "FAILED", member.node_id, describe_failure(member))
+        text = describe_failure(member, verdicts.get(member.group))
+        yield _find_member(member, runs, "FAILED", member.node_id, text)
     for node_id, failure in judgement.foreign_failures.items():
         if node_id not in failed:
             text = describe_foreign_failure(failure)

@@ -21,11 +21,13 @@ from pytest_multiarch.core.names import (
     split_names,
     texts_agree,
 )
+from pytest_multiarch.core.stream import encode_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.stream import ObservedStream
 
 T = TypeVar("T")
 
@@ -233,19 +235,39 @@ def _explain_name(ours: str, theirs: str, our_platform: Platform, their_platform
     return ""
 
 
-def diff_bytes(ours: bytes, theirs: bytes) -> Iterator[str]:
-    """Show the rows of 16 bytes around the first byte that differs."""
+def diff_bytes(ours: bytes, theirs: bytes, *, offset: int = 0) -> Iterator[str]:
+    """Show the rows of 16 bytes around the first byte that differs; `offset` is of both."""
     at = _count_equal(zip(ours, theirs, strict=False), int.__eq__)
     row = at - at % 16
-    yield f"@@ byte {at:,} (0x{at:x}) @@"
+    yield f"@@ byte {offset + at:,} (0x{offset + at:x}) @@"
     if row:
-        yield f"  {_show_row(ours, row - 16)}"
-    yield f"- {_show_row(ours, row)}"
-    yield f"+ {_show_row(theirs, row)}"
+        yield f"  {_show_row(ours, row - 16, offset)}"
+    yield f"- {_show_row(ours, row, offset)}"
+    yield f"+ {_show_row(theirs, row, offset)}"
     yield f"  {' ' * (10 + 3 * (at - row))}^^"
 
 
-def _show_row(data: bytes, start: int) -> str:
+def _show_row(data: bytes, start: int, offset: int) -> str:
     row = data[start : start + 16]
     text = "".join(chr(each) if 0x20 <= each < 0x7F else "." for each in row)
-    return f"{start:08x}  {row.hex(' '):<47}  {text}" if row else f"{start:08x}  (the end)"
+    place = f"{offset + start:08x}"
+    return f"{place}  {row.hex(' '):<47}  {text}" if row else f"{place}  (the end)"
+
+
+def find_kept_bytes(
+    ours: ObservedStream, theirs: ObservedStream
+) -> tuple[bytes, bytes, int] | None:
+    """Give the kept bytes of both in which the first difference is, and their offset.
+
+    None where it is between the ends that are kept.
+    """
+    one, two = (each.raw or each.excerpt for each in (ours, theirs))
+    heads = encode_output(one.head), encode_output(two.head)
+    least = min(map(len, heads))
+    if one.is_whole or two.is_whole or heads[0][:least] != heads[1][:least]:
+        return *heads, 0
+    tails = encode_output(one.tail), encode_output(two.tail)
+    is_aligned = ours.size == theirs.size and len(tails[0]) == len(tails[1])
+    if not is_aligned or ours.blocks[:-1] != theirs.blocks[:-1] or tails[0] == tails[1]:
+        return None
+    return *tails, ours.size - len(tails[0])

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.core.names import texts_agree
 from pytest_multiarch.core.observation import Observation, find_differing_parts
 from pytest_multiarch.core.rules import CALL_PARTS
-from pytest_multiarch.core.stream import ObservedStream, encode_output, locate_difference
-from pytest_multiarch.core.value import ObservedValue, find_mismatch
+from pytest_multiarch.core.stream import ObservedStream, locate_byte, locate_difference
+from pytest_multiarch.core.value import ObservedValue, list_mismatches
+from pytest_multiarch.reports.diagnosis import (
+    describe_diagnoses,
+    describe_unstable,
+    find_diagnoses,
+    find_failure_diagnoses,
+)
 from pytest_multiarch.reports.diff import (
     WIDTH,
     Side,
@@ -18,14 +24,18 @@ from pytest_multiarch.reports.diff import (
     cut,
     diff_bytes,
     diff_texts,
+    find_kept_bytes,
     is_binary,
 )
+from pytest_multiarch.reports.emulator_faults import describe_members_faults, find_suspicious
 from pytest_multiarch.reports.wording import (
     describe_member_outcome,
     describe_not_compared,
     name_difference,
+    name_emulated,
     name_member,
     name_platforms,
+    word_diagnoses,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +50,7 @@ __all__ = ["describe_not_compared", "render_divergence"]
 _MOST_WHOLE = 3
 _MOST_LISTED = 20
 _MOST_MISSING_LINES = 8
+MOST_MISMATCHES = 5
 _STDERR_LINES = 3
 _LAST_LINES = 20
 # Signal numbers of Linux on all architectures of interest but MIPS, where 7, 10 and 12 differ.
@@ -62,13 +73,11 @@ def render_divergence(verdict: Verdict, *, locate: Callable[[str], str] = str) -
     rest = verdict.differences[_MOST_WHOLE:]
     if rest:
         lines += [f"and {len(rest)} more:"]
-        lines += [
-            f"  {cut(f'{name_difference(each)}: {name_platforms(each.others)}')}"
-            for each in rest[:_MOST_LISTED]
-        ]
+        lines += [f"  {cut(_name_briefly(each, verdict))}" for each in rest[:_MOST_LISTED]]
         lines += [f"  ... {len(rest) - _MOST_LISTED} more"] if len(rest) > _MOST_LISTED else []
         lines += [""]
     lines += describe_others(verdict)
+    lines += _describe_faults(verdict)
     lines += _name_images(verdict)
     lines += repeat_by_hand(verdict.differences)
     node_ids = [clean(locate(each)) for each in verdict.list_node_ids()]
@@ -76,13 +85,20 @@ def render_divergence(verdict: Verdict, *, locate: Callable[[str], str] = str) -
     return headline, "\n".join(lines)
 
 
+def _name_briefly(difference: Difference, verdict: Verdict) -> str:
+    why = word_diagnoses(find_diagnoses(verdict, difference))
+    return f"{name_difference(difference)}: {name_platforms(difference.others)}{why}"
+
+
 def make_headline(verdict: Verdict) -> str:
     platforms = dict.fromkeys(p for each in verdict.differences for p in each.others)
     verb = "differs" if len(platforms) == 1 else "differ"
     more = len(verdict.differences) - 1
+    found = (d for each in verdict.differences for d in find_diagnoses(verdict, each))
     return (
         f"{name_platforms(platforms)} {verb} from {verdict.baseline} (baseline): "
         f"{name_difference(verdict.differences[0])}{f', and {more} more' if more else ''}"
+        f"{word_diagnoses(found)}"
     )
 
 
@@ -95,6 +111,7 @@ def _describe(difference: Difference, verdict: Verdict) -> Iterator[str]:
         for platform in platforms:
             yield f"+++ {_name_side(difference, verdict, platform)}"
         yield from _show(difference, platforms[0], seen)
+    yield from describe_diagnoses(find_diagnoses(verdict, difference))
 
 
 def group_alike(difference: Difference) -> list[list[Platform]]:
@@ -175,13 +192,14 @@ def name_exit_code(code: int | None) -> str:
 def _show_values(
     ours: ObservedValue, theirs: ObservedValue, our_platform: Platform, their_platform: Platform
 ) -> Iterator[str]:
-    found = find_mismatch(ours, theirs, our_platform, their_platform)
-    if found is None:
-        return
-    if found.path:
-        yield cut(f"@@ first at {clean(found.path)} @@")
-    for sign, member in (("-", found.ours), ("+", found.theirs)):
-        yield f"{sign} {'(nothing there)' if member is None else cut(clean(member), 300)}"
+    found = list_mismatches(ours, theirs, our_platform, their_platform, most=MOST_MISMATCHES + 1)
+    for each in found[:MOST_MISMATCHES]:
+        if each.path != "$" or len(found) > 1:
+            yield cut(f"@@ at {clean(each.path)} @@")
+        for sign, member in (("-", each.ours), ("+", each.theirs)):
+            yield f"{sign} {'(nothing there)' if member is None else cut(clean(member), 300)}"
+    if len(found) > MOST_MISMATCHES:
+        yield "  ... and more"
     tolerances = ("rel", min(ours.rel, theirs.rel)), ("abs", min(ours.abs, theirs.abs))
     beyond = [f"{name}={tolerance:g}" for name, tolerance in tolerances if tolerance]
     if beyond:
@@ -194,19 +212,31 @@ def _show_streams(
     our_platform: Platform,
     their_platform: Platform,
 ) -> Iterator[str]:
+    if ours.value is not None and theirs.value is not None:
+        yield from _show_values(ours.value, theirs.value, our_platform, their_platform)
+        return
     if not ours.is_whole or not theirs.is_whole:
         yield "  too large to be kept: compared byte for byte, nothing normalized"
     if is_blank(ours) or is_blank(theirs):
         yield from _show_one_sided(ours, theirs)
     elif is_binary(ours.excerpt.head) or is_binary(theirs.excerpt.head):
         yield from _measure(ours, theirs)
-        yield from diff_bytes(*(encode_output((s.raw or s.excerpt).head) for s in (ours, theirs)))
+        yield from _show_bytes(ours, theirs)
     elif ours.excerpt.is_whole and theirs.excerpt.is_whole:
         yield from diff_texts(
             Side(ours.excerpt.head, our_platform), Side(theirs.excerpt.head, their_platform)
         )
     else:
         yield from _show_ends(ours, theirs, our_platform, their_platform)
+
+
+def _show_bytes(ours: ObservedStream, theirs: ObservedStream) -> Iterator[str]:
+    kept = find_kept_bytes(ours, theirs)
+    if kept is not None:
+        one, two, offset = kept
+        yield from diff_bytes(one, two, offset=offset)
+    elif (place := locate_byte(ours, theirs)) is not None:
+        yield f"  first different between bytes {place[0]:,} and {place[1]:,}, which are not kept"
 
 
 def _measure(ours: ObservedStream, theirs: ObservedStream) -> Iterator[str]:
@@ -284,6 +314,15 @@ def describe_others(verdict: Verdict) -> list[str]:
         for each in verdict.allowed
     ]
     lines += [f"not compared: {clean(note)}" for note in verdict.notes]
+    lines += [f"not compared: {each}" for each in name_emulated(verdict)]
+    lines += [f"unstable: {each}" for each in describe_unstable(verdict)]
+    out_failed = find_failure_diagnoses(verdict, out)
+    lines += describe_diagnoses(out_failed, is_named=True)
+    return [*lines, ""] if lines else []
+
+
+def _describe_faults(verdict: Verdict) -> list[str]:
+    lines = list(describe_members_faults(find_suspicious(verdict)))
     return [*lines, ""] if lines else []
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_multiarch.reports.diagnosis import describe_diagnoses, find_failure_diagnoses
 from pytest_multiarch.reports.diff import clean
+from pytest_multiarch.reports.emulator_faults import describe_members_faults
 from pytest_multiarch.reports.wording import describe_failure, name_member
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ def render_failure(verdict: Verdict, failed: tuple[Member, ...], runs: Mapping[s
 
     `failed` are members of it, at least one, or twins of these; `runs` names runs by their ids.
     """
-    lines = [describe_failure(failed[0])]
+    lines = [describe_failure(failed[0], verdict)]
     for member in failed:
         run = clean(runs.get(member.run, member.run))
         lines += ["", f"{clean(member.node_id)} on {name_member(member)}, run: {run}"]
@@ -31,6 +33,10 @@ def render_failure(verdict: Verdict, failed: tuple[Member, ...], runs: Mapping[s
             lines += _quote(member.reason)
         if member.teardown_error:
             lines += ["  in its teardown:", *_quote(member.teardown_error)]
+    found = find_failure_diagnoses(verdict, failed)
+    lines += ["", *describe_diagnoses(found, is_named=True)] if found else []
+    known = list(describe_members_faults(failed))
+    lines += ["", *known] if known else []
     passed = [name_member(each) for each in verdict.members if each.outcome.is_comparable]
     lines += ["", f"passed on {', '.join(passed)}"] if passed else []
     return "\n".join(lines)

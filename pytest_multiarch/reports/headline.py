@@ -56,6 +56,8 @@ def _word_failed(failed: Sequence[Verdict], judgement: Judgement) -> str:
 
 def _word_compared(verdicts: Sequence[Verdict]) -> str:
     equal = [each for each in verdicts if each.kind is VerdictKind.EQUAL]
+    if not equal and any(each.emulated for each in verdicts):
+        return "Nothing could be compared: what differs is the emulator's doing"
     if not equal:
         return "Nothing was compared: no test ran to its end on two platforms"
     platforms = dict.fromkeys(m.platform for each in equal for m in each.compared)

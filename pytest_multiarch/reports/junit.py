@@ -10,7 +10,7 @@ output instead, as Testmo and others read them: https://github.com/testmoapp/jun
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Literal
 from xml.etree import ElementTree as ET
@@ -18,6 +18,7 @@ from xml.etree import ElementTree as ET
 from pytest_multiarch.core.cost_table import describe_ratio
 from pytest_multiarch.core.member import Outcome
 from pytest_multiarch.core.parity import VerdictKind
+from pytest_multiarch.reports.diagnosis import describe_diagnoses, find_failure_diagnoses
 from pytest_multiarch.reports.divergence import render_divergence
 from pytest_multiarch.reports.images import render_image
 from pytest_multiarch.reports.overhead import render_over_budget, render_undecided
@@ -107,10 +108,14 @@ def _list_cases(verdict: Verdict, judgement: Judgement) -> Iterator[_Case]:
         case = _Case(
             node_id,
             duration_s=max(each.duration_s for each in members),
-            properties=tuple(p for m in members for p in _list_properties(m, ratios)),
+            properties=(
+                *(p for m in members for p in _list_properties(m, ratios)),
+                *_list_causes(verdict, members),
+            ),
         )
         is_judged = node_id == verdict.group
-        yield from _finish_case(case, members, failure if is_judged else None)
+        why = "\n".join(describe_diagnoses(find_failure_diagnoses(verdict, members), is_named=True))
+        yield from _finish_case(case, members, failure if is_judged else None, why)
     if failure is not None and verdict.group not in by_test:
         yield _Case(verdict.group, marks=[failure])
 
@@ -146,9 +151,17 @@ def _fail(message: str, text: str = "") -> _Mark:
     return _Mark("failure", _shorten(message), text or message)
 
 
-def _finish_case(case: _Case, members: list[Member], verdict: _Mark | None) -> Iterator[_Case]:
-    """Mark the case of a test; if its call and its teardown failed it is two, as pytest does."""
-    mark = _describe_outcome(members) or verdict
+def _finish_case(
+    case: _Case, members: list[Member], verdict: _Mark | None, why: str = ""
+) -> Iterator[_Case]:
+    """Mark the case of a test; if its call and its teardown failed it is two, as pytest does.
+
+    `why` is the diagnosis of a test that failed.
+    """
+    mark = _describe_outcome(members)
+    if mark is not None and mark.tag != "skipped" and why:
+        mark = replace(mark, text=f"{mark.text}\n\n{why}")
+    mark = mark or verdict
     if mark is not None:
         case.marks.append(mark)
     yield case
@@ -221,6 +234,12 @@ def _list_properties(member: Member, ratios: Mapping[Platform, float]) -> Iterat
         for cost in member.overhead:
             if cost.ratio is not None:
                 yield "multiarch_ratio", describe_ratio(cost)
+
+
+def _list_causes(verdict: Verdict, members: Iterable[Member]) -> Iterator[tuple[str, str]]:
+    platforms = {each.platform for each in members}
+    for cause in dict.fromkeys(str(e) for e in verdict.diagnoses if e.platform in platforms):
+        yield "multiarch_diagnosis", cause
 
 
 def _render_case(case: _Case) -> ET.Element:

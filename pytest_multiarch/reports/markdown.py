@@ -18,11 +18,13 @@ from pytest_multiarch.reports.account import (
     list_not_compared,
     list_platforms,
     list_present,
+    list_quiet,
     list_runs,
     name_result,
 )
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.divergence import render_divergence
+from pytest_multiarch.reports.emulator_faults import list_faults
 from pytest_multiarch.reports.images import list_images
 from pytest_multiarch.reports.overhead import list_overhead
 from pytest_multiarch.reports.speed import APART, describe_ratios, list_pairs
@@ -60,6 +62,8 @@ def _render(judgement: Judgement) -> Iterator[str]:
         *list_images(judgement.images),
         list_broken_budgets(judgement),
         list_not_compared(judgement),
+        list_quiet(judgement),
+        Section("known of the emulator", tuple(list_faults(judgement.verdicts))),
         *list_gaps(judgement),
         *list_emulation(judgement),
         list_runs(judgement),

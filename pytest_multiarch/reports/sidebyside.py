@@ -307,20 +307,25 @@ def crop_pieces(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
     return tuple(kept)
 
 
-def align_bytes(ours: bytes, theirs: bytes) -> Iterator[Row]:
-    """Put two outputs that are no text side by side, from the first byte that differs."""
+def align_bytes(ours: bytes, theirs: bytes, *, offset: int = 0) -> Iterator[Row]:
+    """Put two outputs that are no text side by side, from the first byte that differs.
+
+    `offset` is how many bytes before them are not kept.
+    """
     pairs = zip(ours, theirs, strict=False)
     common = min(len(ours), len(theirs))
     at = next((place for place, (a, b) in enumerate(pairs) if a != b), common)
     first = max(at - at % 16 - 16, 0)
-    if first:
-        yield Row(note=f"{first:,} equal bytes")
+    if offset + first:
+        yield Row(note=f"{offset + first:,} equal bytes")
     longest = max(len(ours), len(theirs))
     last = min(first + 16 * _HEX_ROWS, longest)
     for start in range(first, last, 16):
         one, two = ours[start : start + 16], theirs[start : start + 16]
         yield Row(
-            _make_hex_cell(start, one, two), _make_hex_cell(start, two, one), is_changed=one != two
+            _make_hex_cell(offset + start, one, two),
+            _make_hex_cell(offset + start, two, one),
+            is_changed=one != two,
         )
     if last < longest:
         yield Row(note=f"{longest - last:,} more bytes, not shown")

@@ -11,8 +11,10 @@ from pytest_multiarch.core.member import Outcome
 from pytest_multiarch.core.parity import Verdict, VerdictKind
 from pytest_multiarch.core.shown_text import shorten
 from pytest_multiarch.reports.account import Section
+from pytest_multiarch.reports.diagnosis import list_diagnosed, list_unstable
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.divergence import make_headline
+from pytest_multiarch.reports.emulator_faults import list_faults
 from pytest_multiarch.reports.speed import (
     APART,
     Pair,
@@ -133,9 +135,15 @@ def list_summary(
         diverged = [each for each in judged if each.kind is VerdictKind.DIVERGED]
         items = [(clean(each.group), make_headline(each)) for each in diverged]
         yield from layout.list_items("diverged", items)
+    if not layout.is_brief:
+        yield from layout.list_items("diagnosis", list_diagnosed(judged))
     yield from _list_incomparable(judged, layout)
+    yield from layout.list_items("unstable, so no difference", list_unstable(judged))
     yield from beside
     if not layout.is_brief:
+        yield from layout.list_items(
+            "known of the emulator", (("", text) for text in list_faults(judged))
+        )
         yield from _list_excused(judged, layout)
     yield from layout.list_items("compared without", _join_alike(_list_partly(judged)))
     if not layout.is_brief:

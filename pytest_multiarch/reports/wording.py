@@ -11,9 +11,10 @@ from pytest_multiarch.core.parity import Difference, Verdict, VerdictKind
 from pytest_multiarch.reports.diff import clean, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from pytest_multiarch.core.comparison import Finding
+    from pytest_multiarch.core.diagnosis import Diagnosis
     from pytest_multiarch.core.merging import ForeignFailure
     from pytest_multiarch.core.platform import Platform
 
@@ -65,7 +66,7 @@ def name_member(member: Member) -> str:
     return f"{member.platform}{way}"
 
 
-def name_difference(difference: Difference | Finding) -> str:
+def name_difference(difference: Difference | Finding | Diagnosis) -> str:
     """Name what differed: `stdout of "app char"`."""
     label = difference.label
     if difference.kind != "check":
@@ -83,11 +84,16 @@ def describe_member_outcome(member: Member) -> str:
     return f"{member.platform} {word}{_explain(member.reason)}"
 
 
-def describe_failure(member: Member) -> str:
-    """Say where a test failed, and why: of its body and its teardown what failed first."""
+def describe_failure(member: Member, verdict: Verdict | None = None) -> str:
+    """Say where a test failed, and why: of its body and its teardown what failed first.
+
+    `verdict` is of its group: the diagnosis is in it.
+    """
     if member.outcome.is_failure:
         word = _OUTCOME_WORDS.get(member.outcome, member.outcome.value)
-        return f"{word} on {name_member(member)}{_explain(member.reason)}"
+        known = verdict.diagnoses if verdict is not None and member in verdict.members else ()
+        why = word_diagnoses(each for each in known if each.platform == member.platform)
+        return f"{word} on {name_member(member)}{_explain(member.reason)}{why}"
     return f"failed in its teardown on {name_member(member)}{_explain(member.teardown_error)}"
 
 
@@ -116,16 +122,34 @@ def explain_not_compared(verdict: Verdict) -> str:
         whys.append(f"{name_platforms(verdict.not_selected)} not selected")
     whys += [describe_member_outcome(m) for m in verdict.members if not m.outcome.is_comparable]
     known = {m.platform for m in verdict.members} | set(verdict.not_selected)
+    whys += name_emulated(verdict)
     missing = [each for each in verdict.declared if each not in known]
     whys += [f"{name_platforms(missing)} did not run"] if missing else []
     return "; ".join([*whys, *map(clean, verdict.notes)])
+
+
+def name_emulated(verdict: Verdict) -> Iterator[str]:
+    """Say what is proven to be the emulator's doing, and how."""
+    for difference in verdict.emulated:
+        found = next((each for each in verdict.diagnoses if each.is_about(difference)), None)
+        why = f": {cut(clean(found.evidence[0]), 300)}" if found and found.evidence else ""
+        where = name_platforms(difference.others)
+        yield f"{name_difference(difference)} on {where}, diagnosis: emulator (proven){why}"
+
+
+def word_diagnoses(diagnoses: Iterable[Diagnosis]) -> str:
+    """Give diagnoses in a few words, after what they are about; nothing if there are none."""
+    words = ", ".join(dict.fromkeys(map(str, diagnoses)))
+    return f"; diagnosis: {words}" if words else ""
 
 
 def explain_failed_apart(verdict: Verdict) -> str:
     """Say where a test passed and where it failed."""
     passed = ", ".join(name_member(m) for m in verdict.members if m.outcome.is_comparable)
     failed = ", ".join(name_member(m) for m in verdict.members if m.outcome.is_failure)
-    return f"passed on {passed}; failed on {failed}"
+    platforms = {each.platform for each in verdict.members if each.outcome.is_failure}
+    why = word_diagnoses(each for each in verdict.diagnoses if each.platform in platforms)
+    return f"passed on {passed}; failed on {failed}{why}"
 
 
 def name_size(size: int) -> str:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.execution import Execution
     from pytest_multiarch.core.variant import ResolvedVariant
     from pytest_multiarch.run.node import Node
+    from pytest_multiarch.run.started import StartedContainer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,8 @@ class CallSeen:
 
     `known` maps exact strings that this container alone has (its id, its host name) to what they
     stand for. `history` digests what a shared container was asked before; empty for a fresh one.
-    A call with `observe=False` is not observed, but its time counts.
+    A call with `observe=False` is not observed, but its time counts. `started` is the running
+    container that it was made in, `step` which of its steps it was; None and -1 for a fresh one.
     """
 
     kind: Literal["run", "exec"]
@@ -56,6 +58,8 @@ class CallSeen:
     known: Mapping[str, str]
     is_observed: bool = True
     history: str = ""
+    started: StartedContainer | None = None
+    step: int = -1
 
 
 class Recorder(Protocol):

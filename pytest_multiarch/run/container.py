@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_multiarch.core.call import Call, RunResult, check_argv
 from pytest_multiarch.core.errors import ContainerError, MultiarchError, UsageError
+from pytest_multiarch.core.recipe import Step
 from pytest_multiarch.core.wait import (
     READY_TIMEOUT_S,
     parse_wait,
@@ -75,6 +76,8 @@ class Container:
     @property
     def id(self) -> str:
         """The engine's id of the container."""
+        if not self._is_polling:
+            self._started.note_touch("its id")
         return self._started.id
 
     @property
@@ -96,7 +99,7 @@ class Container:
         return self._started.execution
 
     def __repr__(self) -> str:
-        return f"<container {self.id[:12]} of {self.variant.reference} on {self.platform}>"
+        return f"<container {self._started.id[:12]} of {self.variant.reference} on {self.platform}>"
 
     def exec(
         self,
@@ -133,9 +136,11 @@ class Container:
         )
         started = self._started
         # How often a wait polls is chance, so its calls are no part of the history.
-        history = "" if self._is_polling else started.advance(_describe_exec(call))
+        history, step = "", -1
+        if not self._is_polling:
+            history, step = started.advance(_describe_exec(call), Step(call=call))
         result = execute(
-            started.node, self.id, self.variant, self.execution, call,
+            started.node, self._started.id, self.variant, self.execution, call,
             files=started.files, limit_s=self._find_time_left(),
         )  # fmt: skip
         if self._recorder is not None and not self._is_polling:
@@ -146,9 +151,11 @@ class Container:
                     result=result,
                     variant=self.variant,
                     label=label,
-                    known=self._name_known() | name_values(call.env),
+                    known=self.name_known() | name_values(call.env),
                     is_observed=observe,
                     history=history if self._is_shared else "",
+                    started=started,
+                    step=step,
                 )
             )
         return result
@@ -162,7 +169,8 @@ class Container:
         deadlines = getattr(self._polling, "deadlines", ())
         return max(min(deadlines) - time.monotonic(), _SHORTEST_S) if deadlines else math.inf
 
-    def _name_known(self) -> dict[str, str]:
+    def name_known(self) -> dict[str, str]:
+        """Give the strings that only this container has, so that they can be masked."""
         known = name_known(self._started.state)
         for host, port in self._started.state.ports.values():
             known[f"{host}:{port}"] = "<address>"
@@ -180,17 +188,21 @@ class Container:
         limit_s = stretch_deadline(
             READY_TIMEOUT_S, check_timeout(timeout), is_emulated=self.execution.is_emulated
         )
-        with self._poll_unobserved(limit_s):
-            wait_ready(self, parse_wait(condition), limit_s=limit_s)
+        waits = parse_wait(condition)
+        if not self._is_polling:
+            self._started.note_wait(waits)
+        with self.poll_unobserved(limit_s):
+            wait_ready(self, waits, limit_s=limit_s)
 
     def wait_ready(self) -> None:
         """Wait for what the settings say."""
         limit_s = self._started.ready_limit_s
-        with self._poll_unobserved(limit_s):
+        with self.poll_unobserved(limit_s):
             wait_ready(self, self._started.choose_waits(), limit_s=limit_s)
 
     @contextmanager
-    def _poll_unobserved(self, limit_s: float) -> Iterator[None]:
+    def poll_unobserved(self, limit_s: float) -> Iterator[None]:
+        """Have what is done meanwhile be a part of a wait: it is not observed, and no history."""
         outer = getattr(self._polling, "deadlines", ())
         self._polling.deadlines = (*outer, time.monotonic() + limit_s)
         try:
@@ -209,6 +221,8 @@ class Container:
             UsageError: the port is not published.
             ContainerError: the container has ended.
         """
+        if not self._is_polling:
+            self._started.note_touch(f"address({port})")
         state = self._started.state
         if port not in state.ports and port in self._started.settings.ports:
             state = self._started.inspect()
@@ -225,6 +239,7 @@ class Container:
     @property
     def ip(self) -> str:
         """The container's address on its network; reachable from here on Linux only."""
+        self._started.note_touch("its ip")
         return self._started.state.ip_address
 
     @property
@@ -238,18 +253,19 @@ class Container:
 
     def logs(self, *, tail: int | None = None) -> Logs:
         """Give what it wrote since this test began; of each stream at most the last MiB."""
-        out, err = self._started.node.engine.read_logs(self.id, tail=tail, since_s=self._since_s)
+        engine = self._started.node.engine
+        out, err = engine.read_logs(self._started.id, tail=tail, since_s=self._since_s)
         return Logs(
             out.decode("utf-8", "backslashreplace"), err.decode("utf-8", "backslashreplace")
         )
 
     def read_log_bytes(self, *, tail: int | None = None) -> tuple[bytes, bytes]:
         """Give its whole log or the last lines of it, stdout and stderr, bounded as `logs`."""
-        return self._started.node.engine.read_logs(self.id, tail=tail)
+        return self._started.node.engine.read_logs(self._started.id, tail=tail)
 
     def quote_log(self) -> str:
         """Give the last lines of its log for a message."""
-        return quote_log(self._started.node, self.id)
+        return quote_log(self._started.node, self._started.id)
 
     def explain_ended(self, state: ContainerState) -> MultiarchError:
         """Say how it ended, with its last words."""
@@ -268,7 +284,7 @@ class Container:
             UsageError: `path` is not absolute, or the source is not there.
         """
         files = read_files(source, path, mode=mode, what="copy_in")
-        self._started.node.engine.put_files(self.id, files)
+        self._started.node.engine.put_files(self._started.id, files)
         self._started.note_files(files)
 
     def copy_out(self, path: str, destination: str | Path | None = None) -> bytes:
@@ -282,7 +298,7 @@ class Container:
             ContainerError: there is no such path, or it is no file and there is no destination.
         """
         check_path(path, what="copy_out")
-        archive = self._started.node.engine.read_archive(self.id, self._follow_links(path))
+        archive = self._started.node.engine.read_archive(self._started.id, self._follow_links(path))
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             if destination is None:
                 return _read_only_file(tar, path)
@@ -299,7 +315,7 @@ class Container:
     def _follow_links(self, path: str) -> str:
         """The engine packs a link as itself; who names one wants what it points to."""
         for _ in range(_MOST_LINKS):
-            stat = self._started.node.engine.stat_path(self.id, path)
+            stat = self._started.node.engine.stat_path(self._started.id, path)
             if stat is None or not stat.link_target:
                 break
             path = posixpath.join(posixpath.dirname(path), stat.link_target)

@@ -225,14 +225,7 @@ def start_control(
         UsageError: the node emulates the variant itself, or there is no emulator for it.
         ContainerError: it cannot be started; and nothing is left.
     """
-    platform = node.engine.read_facts().platform
-    if variant.platform.architecture != platform.architecture:
-        raise UsageError(
-            f"a control run of {variant.platform} is not possible on {node.name}, which is "
-            f"{platform}: it compares native execution with emulation",
-            cure=f"take the variant of {platform}",
-        )
-    emulator = node.tools.find_emulator(platform)
+    emulator = _find_emulator(node, variant)
     way, note = choose_way(node.engine.read_facts(), is_allowed=is_allowed)
     control = _start(node, variant, call, emulator, way)
     if way is ControlWay.FIRST:
@@ -244,6 +237,17 @@ def start_control(
     control.remove()
     note = f"the node refuses whole process trees: {problem}"
     return replace(_start(node, variant, call, emulator, ControlWay.FIRST), note=note)
+
+
+def _find_emulator(node: Node, variant: ResolvedVariant) -> FileToCopy:
+    platform = node.engine.read_facts().platform
+    if variant.platform.architecture != platform.architecture:
+        raise UsageError(
+            f"a control run of {variant.platform} is not possible on {node.name}, which is "
+            f"{platform}: it compares native execution with emulation",
+            cure=f"take the variant of {platform}",
+        )
+    return node.tools.find_emulator(platform)
 
 
 def _start(
@@ -272,6 +276,15 @@ def _list_files(node: Node, emulator: FileToCopy, way: ControlWay) -> tuple[File
     if way is ControlWay.FIRST:
         return (ours,)
     return (ours, read_native(node, "control", CONTROL_PATH))
+
+
+def list_first_files(node: Node, variant: ResolvedVariant) -> tuple[FileToCopy, ...]:
+    """Give what a container of a variant needs for a `Control` of first processes alone.
+
+    Raises:
+        UsageError: the node emulates the variant itself, or there is no emulator for it.
+    """
+    return _list_files(node, _find_emulator(node, variant), ControlWay.FIRST)
 
 
 def _complete(started: StartedContainer) -> Execution:

@@ -63,8 +63,11 @@ class NodeTools(Protocol):
     def lock_pull(self, engine_id: str, pin: str) -> AbstractContextManager[None]:
         """Have one process of this machine pull an image at a time."""
 
-    def lock_machine(self) -> AbstractContextManager[None]:
-        """Have one measurement at a time on this machine."""
+    def lock_machine(self, *, timeout_s: float | None = None) -> AbstractContextManager[None]:
+        """Have one measurement at a time on this machine.
+
+        With `timeout_s` the user is shown nothing of the wait, and it ends in a DeadlineError.
+        """
 
     def read_program(self, name: str, platform: Platform) -> bytes | None:
         """Give a small static program of ours for a platform, None if there is none for it."""
@@ -274,6 +277,11 @@ class Node:
         """
         with contextlib.suppress(MultiarchError):
             self.engine.remove_container(container_id)
+
+    def remove_all(self) -> None:
+        """Remove everything that the session has on this node, quietly."""
+        with contextlib.suppress(MultiarchError):
+            self.engine.remove_labelled("org.pytest-multiarch.session", self._session_id)
 
     def close(self) -> None:
         """Remove everything that the session has on this node, and let the engine go.

@@ -17,6 +17,7 @@ from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from pytest_multiarch.core.image_rules import ImageRules
     from pytest_multiarch.core.inspected import Inspected
@@ -76,7 +77,7 @@ class Session:
         if settings.scope == "session":
             started = self._share(variant, settings)
             return Container(started, recorder=recorder, is_shared=True)
-        started = _start(variant, settings)
+        started = start_container(variant, settings)
         return Container(started, recorder=recorder)
 
     def _share(self, variant: Variant, settings: ContainerSettings) -> StartedContainer:
@@ -84,7 +85,7 @@ class Session:
         with self._lock:
             if key not in self._shared:
                 try:
-                    self._shared[key] = _start(variant, settings)
+                    self._shared[key] = start_container(variant, settings)
                 except EngineGoneError:
                     raise
                 except MultiarchError as error:
@@ -106,12 +107,25 @@ class Session:
         if settings.scope != "session":
             container.remove()
 
+    def lock_machine(self, *, timeout_s: float) -> AbstractContextManager[None]:
+        """Keep measurements off this machine, once those under way are over.
+
+        Raises:
+            DeadlineError: they are not in time.
+        """
+        return self._node.tools.lock_machine(timeout_s=timeout_s)
+
+    def remove_all(self) -> None:
+        """Remove what is on its node now, so that what waits for it ends."""
+        self._node.remove_all()
+
     def close(self) -> None:
         """Remove everything this process has on its node."""
         self._node.close()
 
 
-def _start(variant: Variant, settings: ContainerSettings) -> StartedContainer:
+def start_container(variant: Variant, settings: ContainerSettings) -> StartedContainer:
+    """Start a container and wait until it is ready; if it is not, nothing is left."""
     started = StartedContainer(variant.node, variant.resolved, variant.execution, settings)
     started.start()
     try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.call import Call, FileToCopy
+from pytest_multiarch.core.recipe import MOST_STEPS, ContainerRecipe, Step
 from pytest_multiarch.core.wait import (
     READY_TIMEOUT_S,
     HealthWait,
@@ -57,6 +58,8 @@ class StartedContainer:
         """A digest of what was put into it."""
         self._lock = threading.Lock()
         self._history = ""
+        self._steps: list[Step] = []
+        self._touches: dict[str, None] = {}
         self._state: ContainerState | None = None
         self._ahead_s = 0.0
 
@@ -119,18 +122,48 @@ class StartedContainer:
         """How it was when last looked at."""
         return self._state or self.inspect()
 
-    def advance(self, step: str) -> str:
-        """Take down a call made of it; give the digest of all calls before."""
+    def advance(self, text: str, step: Step) -> tuple[str, int]:
+        """Take down a call made of it; give the digest of all calls before, and its place."""
         with self._lock:
             before = self._history
-            self._history = hashlib.sha256(f"{before}\n{step}".encode()).hexdigest()
-            return before
+            self._history = hashlib.sha256(f"{before}\n{text}".encode()).hexdigest()
+            return before, self._add(step)
+
+    def _add(self, step: Step) -> int:
+        if len(self._steps) < MOST_STEPS:
+            self._steps.append(step)
+            return len(self._steps) - 1
+        return MOST_STEPS
 
     def note_files(self, files: Sequence[FileToCopy]) -> None:
         """Take down what was put into it."""
         with self._lock:
             self.files = digest_files(files, before=self.files)
-        self.advance(f"files {digest_files(files)}")
+        self.advance(f"files {digest_files(files)}", Step(files=tuple(files)))
+
+    def note_wait(self, waits: tuple[Wait, ...]) -> None:
+        """Take down what a test waited for; how often it looked is chance, and no history."""
+        with self._lock:
+            self._add(Step(waits=waits))
+
+    def note_touch(self, how: str) -> None:
+        """Take down that a test was given what it takes to use it past this package."""
+        with self._lock:
+            self._touches[how] = None
+
+    def to_recipe(self) -> ContainerRecipe:
+        """Say how it was started, and what was done with it so far."""
+        with self._lock:
+            how = ", ".join(self._touches)
+            return ContainerRecipe(
+                call=self.settings.call,
+                ports=self.settings.ports,
+                waits=self.settings.waits,
+                steps=tuple(self._steps),
+                problem=f"its container could be used past the plugin: the test asked for {how}"
+                if how
+                else "",
+            )
 
     def remove(self) -> None:
         """Kill and remove it; safe to call twice."""

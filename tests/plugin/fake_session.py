@@ -1,9 +1,12 @@
 """A plugin for the suites in these tests: variants that run scripts of Python, without an engine.
 
 `variant.run("echo", text)` prints the text, `"machine"` the platform's own name, `"bits"` another
-digit on each platform, `"flood"` a megabyte. `"spend", "1", "12"` takes 1 s on amd64 and 12 s on
-the others, by its result; so does `overhead.measure("spend", "1", "12", "8")`, and 8 s in the
+digit on each platform, `"flood"` a megabyte; `"crash"` crashes on arm64, under QEMU.
+`"spend", "1", "12"` takes 1 s on amd64 and 12 s on the others, by its result; so does `overhead.measure("spend", "1", "12", "8")`, and 8 s in the
 control run. There `1:2` is 1 s and 2 s by turns, and `fail` fails in the third round.
+
+`"noise"` prints another number each time, `"emulator"` shows that it runs under one, and `"slow"`
+is `"bits"`, which takes 1 s when it is made again. All are made again in here too.
 
 Images named `missing` lack arm64, on `unavailable` arm64 cannot be run, on `lazy` it is found
 missing when something is run. The arm64 variant of `wrong` holds a program for amd64, that of
@@ -13,7 +16,10 @@ missing when something is run. The arm64 variant of `wrong` holds a program for 
 from __future__ import annotations
 
 import hashlib
+import random
+import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -40,11 +46,16 @@ from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.core.static_parity import StaticPart, describe_config
 from pytest_multiarch.core.variant import ResolvedVariant
 from pytest_multiarch.plugin.state import STATE
+from pytest_multiarch.run import replay
 from pytest_multiarch.run.calls import CallSeen, Recorder, name_values
+from pytest_multiarch.run.control import ControlWay
 from pytest_multiarch.run.measure import Plan, measure_subjects
 from pytest_multiarch.run.variant import Variant
 
 __name__ = "pytest_multiarch.fake"  # its frames are to count as the package's own
+CRASHED = "qemu: uncaught target signal 11 (Segmentation fault) - core dumped\n"
+RANDOM = random.SystemRandom()
+SLOW_S = 1.0
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 FINDING = FileFinding(
     kind=FindingKind.WRONG_ARCHITECTURE, path="/bin/app", found="amd64", expected="arm64"
@@ -75,10 +86,11 @@ class FakeVariant(Variant):
         call = Call(
             argv=argv, env=options.get("env", {}), stdin=(options.get("stdin") or "").encode()
         )
+        is_crash = argv[0] == "crash" and self.platform.architecture == "arm64"
         result = RunResult(
-            exit_code=0,
+            exit_code=139 if is_crash else 0,
             out=make_output(self._print(*argv)),
-            err=make_output(""),
+            err=make_output(CRASHED if is_crash else ""),
             wall_s=0.25,
             timings=Timings(inside_s=self._spend(*argv)),
             platform=self.platform,
@@ -101,7 +113,7 @@ class FakeVariant(Variant):
 
     def _print(self, program: str, *words: str) -> str:
         match program:
-            case "spend":
+            case "spend" | "crash":
                 return ""
             case "echo":
                 return f"{' '.join(words)}\n"
@@ -111,6 +123,13 @@ class FakeVariant(Variant):
                 return f"bits: {8 if self.platform.architecture == 'amd64' else 7}\n"
             case "flood":
                 return "x" * 1_000_000
+            case "noise":
+                return f"n {RANDOM.randrange(1000, 10_000)}\n"
+            case "emulator":
+                return f"threads: {1 + self.execution.is_emulated}\n"
+            case "slow":
+                time.sleep(SLOW_S if self._recorder is None else 0.0)
+                return f"bits: {8 if self.platform.architecture == 'amd64' else 7}\n"
         raise AssertionError(f"no script {program}")
 
 
@@ -145,6 +164,7 @@ class FakeContainer:
 
 
 REMOVED: list[Platform] = []
+REMOVED_CONTROLS: list[str] = []
 
 
 class FakeSubject:
@@ -256,7 +276,11 @@ class FakeSession:
             create_image=str(reference.pin(digest)),
             create_platform=platform,
         )
-        node: Any = SimpleNamespace(name="fake", engine=SimpleNamespace(read_facts=lambda: FACTS))
+        node: Any = SimpleNamespace(
+            name="fake",
+            engine=SimpleNamespace(read_facts=lambda: FACTS),
+            remove_quietly=REMOVED_CONTROLS.append,
+        )
         version = "" if kind is ExecutionKind.NATIVE else "7.2"
         execution = Execution(kind=kind, version=version)
         return FakeVariant(node, resolved, execution, recorder=recorder)
@@ -282,11 +306,52 @@ class FakeSession:
             notes=("nobody may look",) if "closed" in name else (),
         )
 
+    def lock_machine(self, *, timeout_s: float) -> Any:
+        """Lock nothing."""
+        del timeout_s
+        return nullcontext()
+
+    def remove_all(self) -> None:
+        """Remove nothing."""
+
     def close(self) -> None:
         """Do nothing: nothing is there."""
+
+
+def run_again(node: Any, resolved: ResolvedVariant, execution: Execution, call: Call) -> Any:
+    """Make a call again, as `run.calls.run_once`."""
+    return FakeVariant(node, resolved, execution).run(*call.argv), {}
+
+
+class FakeControl:
+    """Makes calls of a variant under an emulator."""
+
+    way = ControlWay.FIRST
+
+    def __init__(self, node: Any, resolved: ResolvedVariant, call: Call, **options: Any) -> None:
+        del call, options
+        self.started = SimpleNamespace(id="control", node=node)
+        self._resolved = resolved
+
+    def run(self, call: Call) -> Any:
+        """Make a call."""
+        execution = Execution(kind=ExecutionKind.QEMU, version="7.2")
+        return run_again(self.started.node, self._resolved, execution, call)
+
+
+REPLACED = {"run_once": run_again, "start_control": FakeControl}
+REAL = {name: getattr(replay, name) for name in REPLACED}
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Put the session where the plugin looks for one."""
     config.stash[STATE].session = FakeSession()  # type: ignore[assignment]
+    for name, function in REPLACED.items():
+        setattr(replay, name, function)
+
+
+def pytest_unconfigure() -> None:
+    """Leave no trace in a process that runs other suites."""
+    for name, function in REAL.items():
+        setattr(replay, name, function)

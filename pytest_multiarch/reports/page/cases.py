@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.parity import VerdictKind
+from pytest_multiarch.reports.diagnosis import list_evidence
 from pytest_multiarch.reports.divergence import describe_others, make_headline, repeat_by_hand
+from pytest_multiarch.reports.emulator_faults import list_faults
 from pytest_multiarch.reports.page.panels import (
     DifferenceView,
     SideView,
@@ -19,6 +21,8 @@ from pytest_multiarch.reports.page.text import BLOCK_LIMIT, shorten, show, show_
 from pytest_multiarch.reports.wording import name_platforms
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.parity import AllowedDifference, Difference, Verdict
 
@@ -27,6 +31,7 @@ DETAIL_LIMIT = 2_000_000
 _MOST_WHOLE = 4
 _MOST_LISTED = 20
 _MOST_NOTES = 20
+_MOST_EVIDENCE = 20
 _ID_LIMIT = 2000
 _COMMANDS_LIMIT = 20_000
 
@@ -77,7 +82,7 @@ class CaseMaker:
     def make(self, verdict: Verdict) -> Case | None:
         """Make the case of a test; None where there is nothing to say."""
         failures = [each for each in verdict.members if each.has_failed]
-        if verdict.kind is not VerdictKind.DIVERGED and not failures:
+        if verdict.kind is not VerdictKind.DIVERGED and not failures and not verdict.diagnoses:
             return None
         case = _make_case(verdict, failures, is_short=self.room <= 0)
         self.room -= case.cost
@@ -91,13 +96,16 @@ def _make_case(verdict: Verdict, failures: list[Member], *, is_short: bool) -> C
     more += [f"and {len(rest) - _MOST_LISTED} more"] if len(rest) > _MOST_LISTED else []
     limit = BLOCK_LIMIT // 10 if is_short else BLOCK_LIMIT
     ids = shlex.join(shorten(each, _ID_LIMIT) for each in verdict.list_node_ids())
+    evidence = tuple(list_evidence(verdict.diagnoses))
     by_hand = repeat_by_hand(tuple(filter(_is_short_enough, differences)))
     return Case(
         headline=_word_headline(verdict, failures),
         differences=tuple(view_difference(each, verdict) for each in differences),
         more=tuple(more),
         failures=tuple(_view_failure(each, limit) for each in failures),
-        notes=_list_notes(verdict),
+        diagnosis=", ".join(dict.fromkeys(map(str, verdict.diagnoses))),
+        evidence=tuple(shorten(each, BLOCK_LIMIT) for each in evidence[:_MOST_EVIDENCE]),
+        notes=(*_list_notes(verdict), *_list_faults(verdict)),
         by_hand=tuple(show(each.strip(), _ID_LIMIT) for each in by_hand if each),
         rerun=f"pytest {show(ids, 4 * _ID_LIMIT)}",
         is_short=is_short and bool(verdict.differences),
@@ -114,7 +122,15 @@ def _word_headline(verdict: Verdict, failures: list[Member]) -> str:
     passed = name_platforms(m.platform for m in verdict.members if m.outcome.is_comparable)
     if verdict.kind is VerdictKind.FAILED_APART:
         return f"failed on {failed}, passed on {passed}"
-    return f"failed on {failed}"
+    return f"failed on {failed}" if failures else _word_quiet(verdict)
+
+
+def _word_quiet(verdict: Verdict) -> str:
+    """Say what there was that is no failure."""
+    first = (*verdict.emulated, *verdict.unstable)[0]
+    verb = "is the emulator's doing" if verdict.emulated else "varies by itself"
+    more = len(verdict.emulated) + len(verdict.unstable) - 1
+    return f"{name_bounded(first)} {verb}{f', and {more} more' if more else ''}"
 
 
 def _view_failure(member: Member, limit: int) -> Failure:
@@ -132,6 +148,12 @@ def _list_notes(verdict: Verdict) -> tuple[str, ...]:
         return ()
     lines = describe_others(bound_texts(verdict))
     return tuple(shorten(each, BLOCK_LIMIT) for each in lines[:_MOST_NOTES] if each)
+
+
+def _list_faults(verdict: Verdict) -> Iterator[str]:
+    """Say what is known of an emulator where a platform showed the signs."""
+    for text in list_faults([verdict]):
+        yield shorten(f"known of the emulator: {text}", BLOCK_LIMIT)
 
 
 def bound_texts(verdict: Verdict) -> Verdict:

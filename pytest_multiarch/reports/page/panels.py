@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.stream import ObservedStream, encode_output, locate_difference
-from pytest_multiarch.core.value import ObservedValue, find_mismatch
-from pytest_multiarch.reports.diff import Side, is_binary
+from pytest_multiarch.core.stream import ObservedStream, locate_byte, locate_difference
+from pytest_multiarch.core.value import ObservedValue, list_mismatches
+from pytest_multiarch.reports.diff import Side, find_kept_bytes, is_binary
 from pytest_multiarch.reports.divergence import (
+    MOST_MISMATCHES,
     cut_alike,
     group_alike,
     is_blank,
@@ -161,18 +162,19 @@ def _show_exit_codes(ours: Observation, theirs: Observation) -> Iterator[Row | s
 def _show_values(
     ours: ObservedValue, theirs: ObservedValue, our_platform: Platform, their_platform: Platform
 ) -> Iterator[Row | str]:
-    found = find_mismatch(ours, theirs, our_platform, their_platform)
-    if found is None:
-        return
-    if found.path:
-        yield f"first different at {show(found.path)}"
-    if found.ours is None or found.theirs is None:
-        texts = ("(nothing there)" if each is None else each for each in (found.ours, found.theirs))
-        yield _make_row(*(shorten(each, 2 * LINE_LIMIT) for each in texts))
-    else:
-        one, two = found.ours[:_VALUE_LIMIT], found.theirs[:_VALUE_LIMIT]
-        left, right = mark_lines(one, two, our_platform, their_platform)
-        yield Row(Cell("", left), Cell("", right), is_changed=True)
+    found = list_mismatches(ours, theirs, our_platform, their_platform, most=MOST_MISMATCHES + 1)
+    for each in found[:MOST_MISMATCHES]:
+        if each.path != "$" or len(found) > 1:
+            yield Row(note=f"at {show(each.path)}")
+        if each.ours is None or each.theirs is None:
+            texts = ("(nothing there)" if m is None else m for m in (each.ours, each.theirs))
+            yield _make_row(*(shorten(text, 2 * LINE_LIMIT) for text in texts))
+        else:
+            one, two = each.ours[:_VALUE_LIMIT], each.theirs[:_VALUE_LIMIT]
+            left, right = mark_lines(one, two, our_platform, their_platform)
+            yield Row(Cell("", left), Cell("", right), is_changed=True)
+    if len(found) > MOST_MISMATCHES:
+        yield "and more members"
     tolerances = ("rel", min(ours.rel, theirs.rel)), ("abs", min(ours.abs, theirs.abs))
     beyond = [f"{name}={tolerance:g}" for name, tolerance in tolerances if tolerance]
     if beyond:
@@ -185,14 +187,20 @@ def _show_streams(
     our_platform: Platform,
     their_platform: Platform,
 ) -> Iterator[Row | str]:
+    if ours.value is not None and theirs.value is not None:
+        yield from _show_values(ours.value, theirs.value, our_platform, their_platform)
+        return
     if not ours.is_whole or not theirs.is_whole:
         yield "too large to be kept: compared byte for byte, nothing normalized"
     if is_blank(ours) or is_blank(theirs):
         yield from _show_one_sided(ours, theirs)
     elif is_binary(ours.excerpt.head) or is_binary(theirs.excerpt.head):
         yield from _measure(ours, theirs)
-        one, two = (encode_output((each.raw or each.excerpt).head) for each in (ours, theirs))
-        yield from align_bytes(one, two)
+        kept = find_kept_bytes(ours, theirs)
+        if kept is not None:
+            yield from align_bytes(kept[0], kept[1], offset=kept[2])
+        elif (place := locate_byte(ours, theirs)) is not None:
+            yield f"first different between bytes {place[0]:,} and {place[1]:,}, which are not kept"
     elif ours.excerpt.is_whole and theirs.excerpt.is_whole:
         yield from align_texts(
             Side(ours.excerpt.head, our_platform), Side(theirs.excerpt.head, their_platform)
