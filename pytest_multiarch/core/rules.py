@@ -200,7 +200,7 @@ def make_rules(
         stateless=stateless,
         names=(*(n.name for n in normalizers), *(f"ignore:{p.pattern}" for p in patterns)),
         structure=replace(
-            _parse_structure({"stdout": stdout, "stderr": stderr}, rel, abs, unordered),
+            make_structure({"stdout": stdout, "stderr": stderr}, rel, abs, unordered),
             without=without,
         ),
     )
@@ -211,19 +211,24 @@ def _is_path(text: str) -> bool:
     return text.startswith(("$.", "$["))
 
 
-def _parse_structure(
-    forms: Mapping[str, str], rel: float, abs: float, unordered: object
+def make_structure(
+    forms: Mapping[str, str], rel: float, abs: float, unordered: object, *, what: str = "parity"
 ) -> Structure:
+    """Say as what outputs are compared, by `FORMS`, and with what tolerance.
+
+    Raises:
+        UsageError: an argument is wrong, or there is nothing that a tolerance is for.
+    """
     for name, form in forms.items():
         if form not in FORMS:
-            raise _refuse(f"parity: {name}", form, FORMS)
-    check_tolerances(rel, abs, what="parity")
-    paths = parse_unordered(unordered, what="parity")
+            raise _refuse(f"{what}: {name}", form, FORMS)
+    check_tolerances(rel, abs, what=what)
+    paths = parse_unordered(unordered, what=what)
     structured = {name: form for name, form in forms.items() if form != "text"}
     if (rel or abs or paths) and not structured:
         raise UsageError(
-            "parity: rel=, abs= and unordered= are for outputs that are compared by value",
-            cure='say which: parity(stdout="json", rel=1e-9)',
+            f"{what}: rel=, abs= and unordered= are for what is compared by value",
+            cure='say that it is JSON: parity(stdout="json", rel=1e-9), or json=True for a file',
         )
     return Structure(forms=structured, rel=float(rel), abs=float(abs), unordered=paths)
 

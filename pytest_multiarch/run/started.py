@@ -126,6 +126,12 @@ class StartedContainer:
             self._history = hashlib.sha256(f"{before}\n{step}".encode()).hexdigest()
             return before
 
+    @property
+    def history(self) -> str:
+        """The digest of all calls that were made of it."""
+        with self._lock:
+            return self._history
+
     def note_files(self, files: Sequence[FileToCopy]) -> None:
         """Take down what was put into it."""
         with self._lock:

@@ -2,8 +2,9 @@
 
 `variant.run("echo", text)` prints the text, `"machine"` the platform's own name, `"bits"` another
 digit on each platform, `"flood"` a megabyte; `"crash"` crashes on arm64, under QEMU.
-`"spend", "1", "12"` takes 1 s on amd64 and 12 s on the others, by its result; so does `overhead.measure("spend", "1", "12", "8")`, and 8 s in the
-control run. There `1:2` is 1 s and 2 s by turns, and `fail` fails in the third round.
+`"spend", "1", "12"` takes 1 s on amd64 and 12 s on the others, by its result; so does
+`overhead.measure("spend", "1", "12", "8")`, and 8 s in the control run. There `1:2` is 1 s and 2 s
+by turns, and `fail` fails in the third round.
 
 Images named `missing` lack arm64, on `unavailable` arm64 cannot be run, on `lazy` it is found
 missing when something is run. The arm64 variant of `wrong` holds a program for amd64, that of

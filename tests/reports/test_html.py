@@ -194,7 +194,7 @@ def test_a_stale_allowance_is_listed() -> None:
 def test_a_value_shows_where_it_differs() -> None:
     ours, theirs = check("total", {"a": [1, 2]}), check("total", {"a": [1, 3]})
     page = render(make_member(AMD64, ours), make_member(ARM64, theirs))
-    assert "first different at .a[1]" in page.text
+    assert "at $.a[1]" in page.text
 
 
 def test_more_calls_on_one_side() -> None:
