@@ -7,6 +7,7 @@ then is of no use.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -112,6 +113,29 @@ class Flag:
         if value not in ("true", "false"):
             problems.append(_refuse_kind(value, self.what, path))
         return value == "true"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """A number >= 0; in YAML, where every value is its text, the digits."""
+
+    what: str = "a number >= 0"
+
+    def make_schema(self) -> dict[str, Any]:
+        """Give the JSON Schema."""
+        text = {"type": "string", "pattern": r"^(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$"}
+        return {"anyOf": [{"type": "number", "minimum": 0}, text]}
+
+    def read(self, value: object, path: Path, problems: list[Problem]) -> float:
+        """Read a number."""
+        try:
+            found = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            found = math.nan
+        if not 0 <= found < math.inf:
+            problems.append(_refuse_kind(value, self.what, path))
+            return 0.0
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

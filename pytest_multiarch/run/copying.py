@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 18
 
 
-def read_copied_files(engine: Engine, container_id: str, path: str) -> Generator[CopiedFile, None, None]:
+def read_copied_files(
+    engine: Engine, container_id: str, path: str
+) -> Generator[CopiedFile, None, None]:
     """Give what is at a path of a container, then all that is below it, as the engine packs it.
 
     Raises:
