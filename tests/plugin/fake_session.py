@@ -91,7 +91,8 @@ class FakeVariant(Variant):
         if self._recorder is not None:
             self._recorder.record_call(
                 CallSeen(
-                    kind="run", call=call, result=result, variant=self.resolved, label=None,
+                    kind="run", call=call, result=result, variant=self.resolved,
+                    label=options.get("label"),
                     known=name_values(call.env), is_observed=options.get("observe", True),
                 )
             )  # fmt: skip
