@@ -7,6 +7,7 @@ then is of no use.
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -119,21 +120,21 @@ class Flag:
 class Number:
     """A number that is not negative; in YAML, where every value is its text, its digits."""
 
-    what: str
+    what: str = "a number >= 0"
     is_whole: bool = False
 
     def make_schema(self) -> dict[str, Any]:
         """Give the JSON Schema."""
         kind = "integer" if self.is_whole else "number"
-        pattern = r"^\d+$" if self.is_whole else r"^\d+(\.\d+)?$"
+        pattern = r"^\d+$" if self.is_whole else r"^(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$"
         return {"anyOf": [{"type": kind, "minimum": 0}, {"type": "string", "pattern": pattern}]}
 
     def read(self, value: object, path: Path, problems: list[Problem]) -> Any:
         """Read a number."""
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         text = str(value) if is_number or isinstance(value, str) else ""
-        pattern = r"\d{1,6}" if self.is_whole else r"\d{1,6}(\.\d+)?"
-        if not re.fullmatch(pattern, text, re.ASCII):
+        pattern = r"\d{1,6}" if self.is_whole else r"(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?"
+        if not re.fullmatch(pattern, text, re.ASCII) or math.isinf(float(text)):
             problems.append(_refuse_kind(value, self.what, path))
             return 0
         return int(text) if self.is_whole else float(text)
