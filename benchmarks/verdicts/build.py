@@ -57,7 +57,8 @@ ENV PATH=/usr/bin:/bin
 CMD ["/bin/idle"]
 """
 TOOLS = ("dash", "coreutils", "perl-base", "mawk", "jq", "sqlite3", "lua5.4", "tzdata")
-SUITE = "trixie"
+SUITES = {"linux/riscv64": "trixie"}
+"""bookworm, which has no riscv64: that variant is of another release, as it often happens."""
 DROPPED = ("doc", "man", "locale", "lintian", "info", ".unpacked", "gconv", "perl5", "right")
 """Folders of packages that no case reads."""
 
@@ -112,14 +113,17 @@ def write_tools(cache: Path, context: Path) -> None:
         unpacked = cache / "unpacked" / f"tools-{target.debian}"
         run([
             sys.executable, PACKAGES_SCRIPT, "--cache", find_cache() / "debs", "--into", unpacked,
-            "--architecture", target.debian, "--suite", SUITE, "--libraries",
+            "--architecture", target.debian, "--libraries",
+            "--suite", SUITES.get(target.platform, "bookworm"),
             "--without", "libperl", "--without", "libllvm", *TOOLS,
         ])  # fmt: skip
         root = context / target.folder
         shutil.copytree(unpacked, root, symlinks=True, ignore=shutil.ignore_patterns(*DROPPED))
         link_folders(root)
         for name, program in {"sh": "dash", "awk": "mawk", "lua": "lua5.4"}.items():
-            (root / "usr/bin" / name).symlink_to(program)
+            link = root / "usr/bin" / name
+            link.unlink(missing_ok=True)
+            link.symlink_to(program)
         shutil.copy(compile_program(IDLE, target, cache), root / "usr/bin/idle")
         (root / "tmp").mkdir(mode=0o1777)
         (root / "etc").mkdir(exist_ok=True)
