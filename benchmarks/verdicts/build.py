@@ -39,7 +39,7 @@ from tests.images.build import (
 from tests.known_engines import find_engines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 HERE = Path(__file__).resolve().parent
 FLAGS = (
@@ -82,10 +82,13 @@ def compile_program(source: Path, target: Target, cache: Path) -> Path:
     return program
 
 
-def compile_set(folder: Path, cache: Path) -> dict[str, dict[str, Path]]:
+def compile_set(
+    folder: Path, cache: Path, platforms: Sequence[str] = EVERY
+) -> dict[str, dict[str, Path]]:
     """Compile a set's programs: paths by platform's folder and name."""
     sources = list_sources(folder)
-    jobs = [(target, source) for target in TARGETS for source in sources]
+    targets = [target for target in TARGETS if target.platform in platforms]
+    jobs = [(target, source) for target in targets for source in sources]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         programs = list(pool.map(lambda job: compile_program(job[1], job[0], cache), jobs))
     found: dict[str, dict[str, Path]] = {}
@@ -94,9 +97,9 @@ def compile_set(folder: Path, cache: Path) -> dict[str, dict[str, Path]]:
     return found
 
 
-def write_programs(folder: Path, cache: Path, context: Path) -> None:
+def write_programs(folder: Path, cache: Path, context: Path, platforms: Sequence[str]) -> None:
     """Write the context of a set's own image."""
-    for platform, programs in compile_set(folder, cache).items():
+    for platform, programs in compile_set(folder, cache, platforms).items():
         root = context / platform
         (root / "bin").mkdir(parents=True)
         for name, program in programs.items():
@@ -154,17 +157,17 @@ def link_folders(root: Path) -> None:
         folder.symlink_to(f"usr/{name}")
 
 
-def digest_context(folder: Path) -> str:
+def digest_context(folder: Path, platforms: Sequence[str]) -> str:
     """Return a digest of what the context of an image is made from."""
-    digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest = hashlib.sha256(Path(__file__).read_bytes() + repr(platforms).encode())
     for source in [IDLE] if folder.name == "tools" else list_sources(folder):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def provide_context(folder: Path, cache: Path) -> tuple[Path, str]:
+def provide_context(folder: Path, cache: Path, platforms: Sequence[str]) -> tuple[Path, str]:
     """Return the build context of a set, or of the tools, and its digest."""
-    digest = digest_context(folder)
+    digest = digest_context(folder, platforms)
     context, stamp = cache / "contexts" / folder.name, cache / "contexts" / f"{folder.name}.digest"
     if not (stamp.exists() and stamp.read_text() == digest):
         stamp.unlink(missing_ok=True)
@@ -173,22 +176,28 @@ def provide_context(folder: Path, cache: Path) -> tuple[Path, str]:
         if folder.name == "tools":
             write_tools(cache, context)
         else:
-            write_programs(folder, cache, context)
+            write_programs(folder, cache, context, platforms)
         (context / "Dockerfile").write_text(DOCKERFILE)
         stamp.write_text(digest)
     return context, digest
 
 
-def build_image(folder: Path, *, environment: Mapping[str, str], docker: str = "docker") -> str:
-    """Build the image of a set, or `tools`, for every platform, and return its reference."""
+def build_image(
+    folder: Path,
+    *,
+    environment: Mapping[str, str],
+    docker: str = "docker",
+    platforms: Sequence[str] = EVERY,
+) -> str:
+    """Build the image of a set, or `tools`, and return its reference."""
     cache = find_cache().parent / "verdicts"
     reference = f"multiarch-verdicts/{folder.name}:1"
     with lock(cache):
-        context, digest = provide_context(folder, cache)
+        context, digest = provide_context(folder, cache, platforms)
         if not is_built({"tags": [reference], "labels": {SOURCES_LABEL: digest}}, docker,
                         environment):  # fmt: skip
-            platforms = f"--platform={','.join(EVERY)}"
-            run([docker, "buildx", "build", platforms, "--output=type=docker", "--tag", reference,
+            chosen = f"--platform={','.join(platforms)}"
+            run([docker, "buildx", "build", chosen, "--output=type=docker", "--tag", reference,
                  "--provenance=false", f"--label={SOURCES_LABEL}={digest}", context],
                 env=environment)  # fmt: skip
     return reference
