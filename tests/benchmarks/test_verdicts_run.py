@@ -28,7 +28,9 @@ PLATFORMS = (BASELINE, "linux/arm64")
 NAMES = ("char_sign", "byte_order", "nan_sign", "wall_clock")
 FOUR = {
     case.name: replace(
-        case, platforms=PLATFORMS, platforms_off=case.platforms_off and PLATFORMS[1:]
+        case,
+        platforms=PLATFORMS,
+        platforms_off=tuple(each for each in case.platforms_off if each in PLATFORMS),
     )
     for case in CASES
     if case.name in NAMES
