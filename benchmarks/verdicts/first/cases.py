@@ -125,7 +125,8 @@ DIFFERING = (
     differ("lua_release", (RISCV64,), "Debian bookworm has no riscv64: that variant is of trixie.",
            image="tools", argv=("lua", "-v")),
     differ("jq_big_number", (RISCV64,), "jq 1.7 keeps the digits of a number, 1.6 did not.",
-           image="tools", argv=("jq", "-c", ".[0]"), stdin="[100000000000000000001]"),
+           image="tools", argv=("jq", "-c", ".[0]"), stdin="[100000000000000000001]",
+           platforms=(AMD64, I386, ARM64, PPC64LE, RISCV64, S390X)),
     differ("jq_absent", (ARM,), "The variant lacks the program.", image="tools", asserts=True,
            argv=("sh", "-c", "jq -n 1+1"), checked=" Checked with plain docker, three runs each:"
            " exit code 127 on that platform alone."),
@@ -227,7 +228,7 @@ CASES: tuple[Case, ...] = (*DIFFERING, *NOISY, *EMULATED)
 
 STEADY = {
     "log_and_total": r"(started|level|stopped).* (-?\d+)\n",
-    "session_token": r"(?<= )[0-9a-f]{8}(?:[0-9a-f]{8})?",
+    "session_token": r"[0-9a-f]{16}()",
     "missing_line": r"(?m)^\w+:",
     "dated_threads": r"status.*",
 }
