@@ -29,8 +29,8 @@ class Case:
     makes the baseline's own program differ in the same way.
 
     `argv` is run in the image `image`: `programs` holds what is compiled from `FOLDER/NAME.c`, as
-    `/bin/NAME`; `tools` holds Debian's programs. With `asserts` the test also asserts exit code 0, as
-    most people write it. `via` is how the test calls it: `run` in a fresh container, `exec` in a
+    `/bin/NAME`; `tools` holds Debian's programs. With `asserts` the test also asserts exit code 0,
+    as most people write it. `via` is how the test calls it: `run` in a fresh container, `exec` in a
     running one. `platforms` are those that the case is run on, the baseline first.
     """
 
