@@ -40,10 +40,12 @@ from pytest_multiarch.plugin.reports import (
 from pytest_multiarch.plugin.state import MEMBERSHIP, SPREAD, STATE, TRACE, PluginState
 from pytest_multiarch.reports.job_log import JobLog
 from pytest_multiarch.run.calls import name_values
+from pytest_multiarch.run.container import Container
+from pytest_multiarch.run.network import Network
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterable, Mapping
     from types import TracebackType
 
     from pytest_multiarch.core.budget import Budget
@@ -52,7 +54,6 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.observation import Observation
     from pytest_multiarch.core.rules import ParityRules
     from pytest_multiarch.run.calls import CallSeen
-    from pytest_multiarch.run.container import Container
     from pytest_multiarch.run.session import Session
 
 _PACKAGE = __name__.partition(".")[0]
@@ -142,6 +143,12 @@ class TestRecorder:
                     normalizers=self._trace.rules.normalizers,
                 ),
             )
+
+    def note_container(self, container: Container) -> None:
+        """Have a container's log in the test's report should it fail."""
+        self._trace.containers.append(container)
+        for each in (container, *container.services.values()):
+            self._trace.secrets.update(name_values(each.started.settings.call.env))
 
 
 class ParityChecker:
@@ -297,7 +304,8 @@ class Tracker:
         if isinstance(error, JUDGED) and report.failed:
             setattr(report, VERDICT_ATTRIBUTE, error.word)
         if report.failed and report.when in ("setup", "call"):
-            _attach_logs(report, trace, find_service(item.config))
+            containers = (*trace.containers, *_list_wider_containers(item))
+            _attach_logs(report, trace, containers, find_service(item.config))
         if report.when == "teardown" and trace.variants:
             report.user_properties += _list_properties(trace)
         return report
@@ -365,19 +373,36 @@ def _list_ratios(trace: Trace, platform: Platform) -> list[tuple[str, object]]:
     return [("multiarch_ratio", describe_ratio(each)) for each in measured]
 
 
-def _attach_logs(report: pytest.TestReport, trace: Trace, service: str) -> None:
+def _list_wider_containers(item: pytest.Item) -> list[Container]:
+    """List what fixtures wider than the test have started for it."""
+    found: list[Container] = []
+    for value in getattr(item, "funcargs", {}).values():
+        if isinstance(value, Network):
+            found += value.services.values()
+        elif isinstance(value, Container):
+            found.append(value)
+    return found
+
+
+def _attach_logs(
+    report: pytest.TestReport, trace: Trace, containers: Iterable[Container], service: str
+) -> None:
     log = JobLog(service)
-    for container in trace.containers:
+    # A service stands on its network too, and a fixture of the test's own is no wider one.
+    beside = (one for each in containers for one in (each, *each.services.values()))
+    for container in {each.id: each for each in beside}.values():
+        what = f"service {container.name}" if container.name else "container"
         where = f"on {container.platform} ({container.execution})"
+        secrets = trace.secrets | name_values(container.started.settings.call.env)
         try:
             logs = container.logs(tail=_LOG_LINES)
         except MultiarchError as error:
-            report.sections.append((f"container log {where}", error.headline))
+            report.sections.append((f"{what} log {where}", error.headline))
             continue
         for name, text in (("stdout", logs.stdout), ("stderr", logs.stderr)):
             if text.strip():
-                shown = log.quote(hide_values(text[-_LOG_CHARACTERS:], trace.secrets))
-                report.sections.append((f"container {name} {where}", shown))
+                shown = log.quote(hide_values(text[-_LOG_CHARACTERS:], secrets))
+                report.sections.append((f"{what} {name} {where}", shown))
 
 
 def trim_traceback(error: MultiarchError) -> None:

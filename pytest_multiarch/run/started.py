@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.execution import Execution
     from pytest_multiarch.core.ports import ContainerState
     from pytest_multiarch.core.variant import ResolvedVariant
+    from pytest_multiarch.run.network import Network
     from pytest_multiarch.run.node import Node
 
 
@@ -36,10 +38,28 @@ class ContainerSettings:
     ports: tuple[int, ...] = ()
     waits: tuple[Wait, ...] = ()
     scope: str = "function"
+    services: tuple[ServiceSettings, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSettings:
+    """A container that another one needs beside it, reached by its name on their network.
+
+    `platform` is `native` (the node's own), `same` (that of the container it is beside), or one.
+    """
+
+    name: str
+    image: str
+    platform: str = "native"
+    container: ContainerSettings
 
 
 class StartedContainer:
-    """A container on a node; shared by the handles of the tests that use it."""
+    """A container on a node; shared by the handles of the tests that use it.
+
+    `network` is one that was made for it, and goes with it. `ready_s` is how long it took from
+    being created to being ready, in seconds.
+    """
 
     def __init__(
         self,
@@ -53,6 +73,8 @@ class StartedContainer:
         self.execution = execution
         self.settings = settings
         self.id = ""
+        self.network: Network | None = None
+        self.ready_s = 0.0
         self.files = ""
         """A digest of what was put into it."""
         self._lock = threading.Lock()
@@ -133,9 +155,12 @@ class StartedContainer:
         self.advance(f"files {digest_files(files)}")
 
     def remove(self) -> None:
-        """Kill and remove it; safe to call twice."""
-        if self.id:
-            self.node.engine.remove_container(self.id)
+        """Kill and remove it, and what was made for it; safe to call twice."""
+        with ExitStack() as stack:
+            if self.network is not None:
+                stack.callback(self.network.remove)
+            if self.id:
+                self.node.engine.remove_container(self.id)
 
 
 def describe_waits(waits: tuple[Wait, ...]) -> str:
