@@ -42,6 +42,7 @@ from pytest_multiarch.core.variant import ResolvedVariant
 from pytest_multiarch.plugin.state import STATE
 from pytest_multiarch.run.calls import CallSeen, Recorder, name_values
 from pytest_multiarch.run.measure import Plan, measure_subjects
+from pytest_multiarch.run.network import NameImage
 from pytest_multiarch.run.variant import Variant
 
 __name__ = "pytest_multiarch.fake"  # its frames are to count as the package's own
@@ -236,7 +237,12 @@ class FakeSession:
         container.remove()
 
     def open_variant(
-        self, reference: ImageReference, platform: Platform, *, recorder: Recorder | None
+        self,
+        reference: ImageReference,
+        platform: Platform,
+        *,
+        recorder: Recorder | None,
+        name_image: NameImage = ImageReference.parse,
     ) -> Variant:
         """Give a variant, or the error that the image's name says."""
         is_foreign = platform.architecture == "arm64"
