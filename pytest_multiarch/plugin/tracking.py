@@ -414,11 +414,17 @@ def trim_traceback(error: MultiarchError) -> None:
         frame = frame.tb_next
     while len(kept) > 1 and _is_own(kept[-1]):
         kept.pop()
+        # Of a context manager of ours, which calls it.
+        while len(kept) > 1 and _name_module(kept[-1]) == "contextlib":
+            kept.pop()
     if kept:
         kept[-1].tb_next = None
     error.__suppress_context__ = True
 
 
 def _is_own(traceback: TracebackType) -> bool:
-    module = str(traceback.tb_frame.f_globals.get("__name__", ""))
-    return module.partition(".")[0] == _PACKAGE
+    return _name_module(traceback).partition(".")[0] == _PACKAGE
+
+
+def _name_module(traceback: TracebackType) -> str:
+    return str(traceback.tb_frame.f_globals.get("__name__", ""))
