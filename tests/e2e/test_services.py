@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,44 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.needs_engine("main")
 
-HEAD = """
-    import json, urllib.request
-    import pytest
-    from pytest_multiarch import service
-
-    DB = service(
-        "{postgres}",
-        env={{"POSTGRES_PASSWORD": "s3cret-pw", "POSTGRES_USER": "notes"}},
-        wait="ready to accept connections",
-    )
-    URL = {{"DATABASE_URL": "postgresql://notes:s3cret-pw@db/notes"}}
-
-    pytestmark = [
-        pytest.mark.image("{web}"),
-        pytest.mark.platforms("linux/amd64", "linux/arm64"),
-    ]
-
-    def ask(container, path, **body):
-        host, port = container.address(8080)
-        data = json.dumps(body).encode() if body else None
-        with urllib.request.urlopen(f"http://{{host}}:{{port}}{{path}}", data) as answer:
-            return json.load(answer)
-"""
-NOTES = (
-    HEAD
-    + """
-    @pytest.mark.container(env=URL, ports=[8080], wait="http://:8080/health", with_={{"db": DB}})
-    def test_notes(container, parity):
-        assert ask(container, "/notes", text="f\\u00fcnf")["id"] == 1
-        parity.check("notes", ask(container, "/notes"))
-        machines = ask(container, "/machines")
-        print("machines", machines["web"], machines["database"].split()[3])
-        rows = container.services["db"].exec("psql", "-U", "notes", "-Atc", "SELECT text FROM notes")
-        assert rows.stdout == "f\\u00fcnf\\n"
-        assert str(container.services["db"].platform) == "linux/amd64"
-        container.exec("sh", "-c", "cat /etc/hosts | wc -l; echo $DATABASE_URL")
-"""
-)
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "services"
 
 
 @pytest.fixture
@@ -62,24 +28,38 @@ def names(images: Mapping[str, str]) -> dict[str, str]:
 
 
 def test_a_web_service_and_its_database(suite: Suite, names: dict[str, str]) -> None:
-    """The web service on each platform, the database natively on both: equal."""
-    suite.write("test_it.py", NOTES.format(**names))
-    finished = suite.run("-v", "-s")
+    """The example: a web service on each platform, its database natively beside both: equal."""
+    for file in EXAMPLE.iterdir():
+        if file.is_file():
+            suite.write(file.name, file.read_text())
+    suite.write("conftest.py", (suite.folder / "conftest.py").read_text())
+    finished = suite.run(
+        "-v", f"--multiarch-image=ghcr.io/acme/notes:1.4={names['web']}",
+        f"--multiarch-image=postgres:16={names['postgres']}", timeout_s=400,
+    )  # fmt: skip
     assert finished.exit_code == 0, finished.output
-    seen = dict(re.findall(r"machines (x86_64|aarch64) (\S+)", finished.output))
-    assert set(seen) == {"x86_64", "aarch64"}, finished.output
-    assert len(set(seen.values())) == 1
-    assert "1 group of platforms: 1 equal" in finished.output
+    assert "8 passed" in finished.output
+    assert "4 groups of platforms: 4 equal" in finished.output
     assert suite.list_left_behind() == []
+
+
+def test_the_example_can_be_collected_without_an_engine(suite: Suite) -> None:
+    """No image, no engine, no compose is needed to see the tests."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", EXAMPLE],
+        check=False, capture_output=True, text=True, timeout=60,
+        env={"PATH": "/nowhere", "DOCKER_HOST": "unix:///nowhere/docker.sock"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "test_notes.py::test_notes[linux/arm64]" in done.stdout
 
 
 def test_a_service_on_the_platform_of_the_test(suite: Suite, names: dict[str, str]) -> None:
     """`same` has it emulated where the test is."""
     suite.write(
         "test_it.py",
-        HEAD.format(**names)
+        SLEEPY.format(**names)
         + """
-    @pytest.mark.image("{sample}")
     @pytest.mark.container(
         "app", "sleep", "99", with_={{"one": service("{sample}", "app", "sleep", "99"),
         "two": service("{sample}", "app", "sleep", "99", platform="same")}},
@@ -277,12 +257,11 @@ def test_interrupt_while_a_service_starts(suite: Suite, names: dict[str, str]) -
         + """
     @pytest.mark.container("app", with_={
         "one": SLEEP,
-        "two": service("%s", "app", "sleep", "99", wait="never"),
+        "two": service("IMAGE", "app", "sleep", "99", wait="never"),
     })
     def test_it(container):
         pass
-    """
-        % names["sample"],
+    """.replace("IMAGE", names["sample"]),
     )
     process = suite.start()
     wait_for(lambda: len(suite.list_left_behind()) >= 3, timeout_s=60, what="services")

@@ -216,7 +216,7 @@ def test_a_shared_service_that_has_ended_is_said_once() -> None:
     bench = Bench()
     one = bench.open_container(scope="session", with_={"db": service("db:1")})
     bench.engine.containers[one.services["db"].id].ending = Ending(exit_code=9)
-    with pytest.raises(MultiarchError, match="service 'db': .*exit code 9"):
+    with pytest.raises(MultiarchError, match=r"service 'db': .*exit code 9"):
         bench.open_container(scope="session", with_={"db": service("db:1")})
     two = bench.open_container(scope="session", with_={"db": service("db:1")})
     assert two.id != one.id

@@ -19,9 +19,9 @@ class Notes(BaseHTTPRequestHandler):
     def ask(self, query, *values):
         """Ask the database, and give the rows."""
         with psycopg2.connect(os.environ["DATABASE_URL"]) as connection:
-            with connection.cursor() as cursor:
-                cursor.execute(query, values)
-                return cursor.fetchall()
+            cursor = connection.cursor()
+            cursor.execute(query, values)
+            return cursor.fetchall()
 
     def answer(self, document, status=200):
         """Answer with JSON."""
@@ -40,7 +40,9 @@ class Notes(BaseHTTPRequestHandler):
             self.answer({"web": platform.machine(), "database": database})
         else:
             rows = self.ask("SELECT id, text, length(text), md5(text) FROM notes ORDER BY id")
-            self.answer([dict(zip(("id", "text", "length", "md5"), row)) for row in rows])
+            self.answer(
+                [{"id": row[0], "text": row[1], "length": row[2], "md5": row[3]} for row in rows]
+            )
 
     def do_POST(self):
         size = int(self.headers["Content-Length"])
