@@ -5,8 +5,8 @@
     python tests/images/build.py --docker-host ... --push 127.0.0.1:5000 sample entry
 
 The programs are C, compiled with the `ziglang` package; busybox, Redis, PostgreSQL and Python come
-from Debian's packages of each architecture. Needs buildx and, for more than one platform at a time, an
-engine with the containerd image store. `--push` sends the images to a registry instead.
+from Debian's packages of each architecture. Needs buildx and, for more than one platform at a
+time, an engine with the containerd image store. `--push` sends the images to a registry instead.
 """
 
 from __future__ import annotations
