@@ -54,12 +54,14 @@ def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description="Measure a native database beside a service.")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--web", default="multiarch-test/web:1")
+    parser.add_argument("--postgres", default="multiarch-test/postgres:1")
     given = parser.parse_args()
     engines = find_engines()
     environ = {
         **engines.make_environ("main"),
-        "BENCHMARK_WEB": "multiarch-test/web:1",
-        "BENCHMARK_POSTGRES": "multiarch-test/postgres:1",
+        "BENCHMARK_WEB": given.web,
+        "BENCHMARK_POSTGRES": given.postgres,
     }
     seconds: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
     for number in range(given.rounds):

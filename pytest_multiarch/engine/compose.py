@@ -180,7 +180,7 @@ class _Compose(DockerCompose):
         if check and done.returncode:
             text = done.stderr.decode("utf-8", "backslashreplace")
             if _ABSENT.search(text):
-                raise UsageError(f"{what}: there is no `docker compose`", cure=_INSTALL)
+                raise UsageError(f"{what}: there is no docker compose", cure=_INSTALL)
             lines = "\n".join(f"  {each}" for each in text.strip().splitlines()[-_QUOTED_LINES:])
             raise ContainerError(
                 f"{what} ended with {done.returncode}:\n{lines}",

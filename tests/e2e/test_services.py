@@ -14,11 +14,15 @@ import pytest
 from tests.e2e.suite import Suite, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from tests.known_engines import KnownEngines
 
 pytestmark = pytest.mark.needs_engine("main")
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "services"
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "services"
+BENCHMARK = ROOT / "benchmarks" / "services.py"
 
 
 @pytest.fixture
@@ -41,6 +45,25 @@ def test_a_web_service_and_its_database(suite: Suite, names: dict[str, str]) -> 
     assert "8 passed" in finished.output
     assert "4 groups of platforms: 4 equal" in finished.output
     assert suite.list_left_behind() == []
+
+
+def test_a_native_database_is_faster(
+    engines: KnownEngines, names: dict[str, str], record_property: Callable[[str, object], None]
+) -> None:
+    """Than one that is emulated as the web service is; the platforms are equal either way."""
+    done = subprocess.run(
+        [sys.executable, BENCHMARK, "--rounds", "1", "--web", names["web"],
+         "--postgres", names["postgres"]],
+        check=False, capture_output=True, text=True, timeout=900, env=engines.make_environ("main"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    print(done.stdout)
+    found = re.findall(r"^(.+?): .*: ([\d.]+) times", done.stdout, re.MULTILINE)
+    ratios = {title: float(ratio) for title, ratio in found}
+    for title, ratio in ratios.items():
+        record_property(f"emulated database / native, {title}", ratio)
+    assert ratios["its test on linux/arm64"] > 1
+    assert ratios["the suite"] > 1
 
 
 def test_the_example_can_be_collected_without_an_engine(suite: Suite) -> None:
