@@ -66,6 +66,16 @@ def read_service(document: Mapping[str, Any], name: str) -> ComposeService:
     return ComposeService(call=call, ports=tuple(int(each["target"]) for each in ports))
 
 
+def list_images(document: Mapping[str, Any], name: str) -> dict[str, str]:
+    """Give the images of the services beside one, by service; those that are built have none."""
+    services: Mapping[str, Any] = document.get("services") or {}
+    return {
+        other: str(service["image"])
+        for other, service in services.items()
+        if other != name and (service or {}).get("image") and not service.get("build")
+    }
+
+
 def _unescape(text: object) -> str:
     """A dollar sign is written twice, since one would begin a variable."""
     return str(text).replace("$$", "$")
@@ -76,9 +86,12 @@ def write_override(
     name: str,
     variant: ResolvedVariant,
     labels: Mapping[str, str],
+    *,
+    images: Mapping[str, str],
 ) -> str:
     """Write a second compose file: the service runs the variant, and everything has the labels.
 
+    `images` are those of other services that are another in this session, by service.
     What is `external` belongs to somebody else, and gets none. YAML in flow style, with a tag
     that has the service's `build` forgotten.
     """
@@ -91,6 +104,8 @@ def write_override(
         }
         for kind in ("services", "networks", "volumes")
     }
+    for other, image in images.items():
+        override["services"][other]["image"] = image
     override["services"][name] |= {
         "image": variant.create_image,
         "pull_policy": "never",

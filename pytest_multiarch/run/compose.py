@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.call import NETWORK_PREFIX
-from pytest_multiarch.core.compose import read_service, write_override
+from pytest_multiarch.core.compose import list_images, read_service, write_override
 from pytest_multiarch.core.errors import (
     EngineGoneError,
     ImageError,
@@ -22,7 +22,7 @@ from pytest_multiarch.core.variant import ResolvedVariant
 from pytest_multiarch.core.wait import HealthWait, Wait
 from pytest_multiarch.run.calls import prepare
 from pytest_multiarch.run.container import Container
-from pytest_multiarch.run.network import Network
+from pytest_multiarch.run.network import NameImage, Network
 from pytest_multiarch.run.started import ContainerSettings, StartedContainer
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def open_compose(
     execution: Execution,
     order: ComposeOrder,
     *,
+    name: NameImage,
     waits: tuple[Wait, ...],
     timeout_s: float | None,
     recorder: Recorder | None,
@@ -50,7 +51,8 @@ def open_compose(
     """Start a compose file, and wait until its services are ready; remove all at the end.
 
     Gives the container of the service under test. The others are ready when their health checks
-    say so; without one, when they have not failed.
+    say so; without one, when they have not failed. `name` gives the image that a name means in
+    the test.
 
     Raises:
         UsageError: there is no such file or service, or no `docker compose`.
@@ -60,8 +62,8 @@ def open_compose(
     project = node.tools.open_compose(order, name=f"{NETWORK_PREFIX}{secrets.token_hex(6)}")
     try:
         container = _start(
-            project, node, variant, execution, order=order, waits=waits, timeout_s=timeout_s,
-            recorder=recorder,
+            project, node, variant, execution, order=order, name=name, waits=waits,
+            timeout_s=timeout_s, recorder=recorder,
         )  # fmt: skip
         yield container
     except BaseException:
@@ -78,6 +80,7 @@ def _start(
     execution: Execution,
     *,
     order: ComposeOrder,
+    name: NameImage,
     waits: tuple[Wait, ...],
     timeout_s: float | None,
     recorder: Recorder | None,
@@ -86,15 +89,21 @@ def _start(
     service = read_service(document, order.service)
     call = replace(service.call, timeout_s=timeout_s)
     settings = ContainerSettings(call=call, ports=service.ports, waits=waits)
-    ids = project.create(write_override(document, order.service, variant, node.labels))
+    named = list_images(document, order.service)
+    images = {other: name(image).text for other, image in named.items()}
+    override = write_override(
+        document, order.service, variant, node.labels,
+        images={other: image for other, image in images.items() if image != named[other]},
+    )  # fmt: skip
+    ids = project.create(override)
     started = StartedContainer(node, variant, execution, settings)
     started.id = ids.pop(order.service)
     _check_created(started.inspect(), variant)
     prepare(node, started.id, variant, call)
     # The name that compose gives the network of files that name none.
     network = Network(node, f"{project.name}_default")
-    for name, container_id in ids.items():
-        network.services[name] = _adopt(node, name, container_id, document, beside=network)
+    for other, container_id in ids.items():
+        network.services[other] = _adopt(node, other, container_id, document, beside=network)
     container = Container(started, recorder=recorder, beside=network)
     begun = time.perf_counter()
     try:

@@ -291,8 +291,8 @@ class Variant:
         )
         waits, timeout_s = parse_wait(wait), check_timeout(timeout)
         opened = open_compose(
-            self.node, self.resolved, self.execution, order, waits=waits, timeout_s=timeout_s,
-            recorder=self._recorder,
+            self.node, self.resolved, self.execution, order, name=self._name_image, waits=waits,
+            timeout_s=timeout_s, recorder=self._recorder,
         )  # fmt: skip
         with opened as container, self._watch(container, is_ours=False):
             yield container

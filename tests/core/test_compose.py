@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_multiarch.core.compose import read_service, write_override
+from pytest_multiarch.core.compose import list_images, read_service, write_override
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.core.variant import ResolvedVariant
 from tests.fake_engine import ARM64, FakeEngine, make_variant
@@ -50,6 +50,16 @@ def test_a_service_that_is_not_there(document: dict[str, Any], names: str) -> No
     assert names in caught.value.cure
 
 
+def test_images_of_the_services_beside() -> None:
+    services = {
+        "app": {"image": "a"},
+        "db": {"image": "b"},
+        "built": {"image": "c", "build": {"context": "."}},
+        "none": None,
+    }
+    assert list_images({"services": services}, "app") == {"db": "b"}
+
+
 def make_resolved() -> ResolvedVariant:
     """Give a variant for arm64."""
     resolved = make_variant(FakeEngine()).resolved
@@ -59,7 +69,7 @@ def make_resolved() -> ResolvedVariant:
 def test_the_override() -> None:
     """One service gets the variant and loses its build; what is ours to remove gets the labels."""
     variant = make_resolved()
-    text = write_override(DOCUMENT, "app", variant, {"a.b": "c$d"})
+    text = write_override(DOCUMENT, "app", variant, {"a.b": "c$d"}, images={"db": "mirror/db:1"})
     assert '"build": !reset null' in text
     found = json.loads(text.replace("!reset null", "null"))
     labels = {"labels": {"a.b": "c$$d"}}
@@ -70,7 +80,7 @@ def test_the_override() -> None:
         "pull_policy": "never",
         "build": None,
     }
-    assert found["services"]["db"] == labels
+    assert found["services"]["db"] == {**labels, "image": "mirror/db:1"}
     assert found["networks"] == {"default": labels}
     assert found["volumes"] == {"data": labels}
 
@@ -78,5 +88,7 @@ def test_the_override() -> None:
 def test_a_pinned_image_has_a_platform_too() -> None:
     """Else DOCKER_DEFAULT_PLATFORM would decide."""
     pinned = replace(make_resolved(), create_platform=None)
-    found = json.loads(write_override(DOCUMENT, "app", pinned, {}).replace("!reset null", "null"))
+    found = json.loads(
+        write_override(DOCUMENT, "app", pinned, {}, images={}).replace("!reset null", "null")
+    )
     assert found["services"]["app"]["platform"] == "linux/arm64"
