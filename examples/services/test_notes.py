@@ -65,6 +65,8 @@ def test_on_one_database(variant, network, query):
 
 def test_compose(variant, parity):
     """The compose file as it is, but for the service `web`, which runs the variant."""
-    with variant.compose(HERE / "compose.yaml", service="web", wait="ready") as container:
+    with variant.compose(
+        HERE / "compose.yaml", service="web", wait="http://:8080/health"
+    ) as container:
         ask(container, "/notes", text="one")
         parity.check("notes", ask(container, "/notes"))

@@ -58,8 +58,9 @@ def main():
     """Make the table and serve."""
     with psycopg2.connect(os.environ["DATABASE_URL"]) as connection:
         connection.cursor().execute(TABLE)
+    server = ThreadingHTTPServer(("", 8080), Notes)
     print("ready")
-    ThreadingHTTPServer(("", 8080), Notes).serve_forever()
+    server.serve_forever()
 
 
 main()
