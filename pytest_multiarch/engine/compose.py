@@ -60,7 +60,6 @@ class ComposeRun:
         self._override = Path(self._folder.name) / "override.yaml"
         self._command = [docker, *_write_connection(endpoint), "compose", "--project-name", name]
         self._environ = {k: v for k, v in environ.items() if k not in _DECIDING}
-        self._containers: tuple[str, ...] = ()
 
     def read_config(self) -> dict[str, Any]:
         """Read the file as Docker Compose does, with variables and included files.
@@ -84,7 +83,6 @@ class ComposeRun:
         services = self._order.services
         compose.run([*compose.docker_compose_command(), "create", *services])
         found = compose.get_containers(include_all=True)
-        self._containers = tuple(str(each.ID) for each in found)
         ids = {str(each.Service): str(each.ID) for each in reversed(found)}
         if self._order.service not in ids:
             raise UsageError(
@@ -103,15 +101,14 @@ class ComposeRun:
 
     def remove(self) -> None:
         """Remove containers, networks and volumes of the project; safe to call twice."""
-        if not self._override.exists():
-            self._folder.cleanup()
-            return
         compose = self._make_whole()
-        if self._containers:
-            # Not by `down` alone, which waits 10 s for what does not heed SIGTERM.
-            compose.run([*compose.docker_compose_command(), "kill"], check=False)
-        compose.stop()
-        self._folder.cleanup()
+        try:
+            if self._override.exists():
+                # Not by `down` alone, which waits 10 s for what does not heed SIGTERM.
+                compose.run([*compose.docker_compose_command(), "kill"], check=False)
+                compose.stop()
+        finally:
+            self._folder.cleanup()
 
     def _make_whole(self) -> _Compose:
         return self._make([self._order.path, str(self._override)])
