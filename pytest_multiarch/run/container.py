@@ -244,9 +244,10 @@ class Container:
                 raise self.explain_ended(state)
         if port not in state.ports:
             published = ", ".join(map(str, state.ports)) or "none"
+            start = "service(..., " if self._name else "@pytest.mark.container("
             raise UsageError(
                 f"port {port} of the container is not published (published: {published})",
-                cure=f"write @pytest.mark.container(ports=[{port}])",
+                cure=f"write {start}ports=[{port}])",
             )
         return self._started.node.engine.host, state.ports[port][1]
 

@@ -252,6 +252,9 @@ def test_a_service_without_a_network() -> None:
     with bench.open_variant().service("db:1", name="db", ports=5432, wait="up") as db:
         assert db.address(5432) == ("127.0.0.1", 40000)
         assert db.network is None
+        with pytest.raises(UsageError) as caught:
+            db.address(80)
+        assert caught.value.cure == "write service(..., ports=[80])"
         assert db.services == {}
     assert bench.name_left() == []
 
