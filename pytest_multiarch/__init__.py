@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.rules import Allowance, allow
     from pytest_multiarch.plugin.tracking import ParityChecker
+    from pytest_multiarch.run.arguments import source
     from pytest_multiarch.run.container import Container
+    from pytest_multiarch.run.network import Network
     from pytest_multiarch.run.overhead import OverheadMeter
+    from pytest_multiarch.run.settings import Service, service
     from pytest_multiarch.run.variant import Variant
 
 __all__ = [
@@ -27,16 +30,20 @@ __all__ = [
     "Container",
     "Execution",
     "MultiarchError",
+    "Network",
     "Overhead",
     "OverheadMeter",
     "ParityChecker",
     "Platform",
     "RunResult",
+    "Service",
     "Variant",
     "__version__",
     "allow",
     "allow_static",
     "errors",
+    "service",
+    "source",
     "wait",
 ]
 _MODULES = ("errors", "wait")
@@ -44,14 +51,18 @@ _HOMES = {
     "Allowance": "core.rules",
     "Container": "run.container",
     "Execution": "core.execution",
+    "Network": "run.network",
     "Overhead": "core.cost",
     "OverheadMeter": "run.overhead",
     "ParityChecker": "plugin.tracking",
     "Platform": "core.platform",
     "RunResult": "core.call",
+    "Service": "run.settings",
     "Variant": "run.variant",
     "allow": "core.rules",
     "allow_static": "core.image_rules",
+    "service": "run.settings",
+    "source": "run.arguments",
 }
 
 

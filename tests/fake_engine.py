@@ -212,6 +212,8 @@ class FakeEngine:
         self.fail: dict[str, list[BaseException]] = {}
         self.execs: dict[str, Ending] = {}
         self.missing_execs: set[str] = set()
+        self.networks: dict[str, Mapping[str, str]] = {}
+        self.put: tuple[FileToCopy, ...] = ()
         self.process_lists: dict[Platform, tuple[str, ...]] = {}
         self.ports: dict[int, tuple[str, int]] = {}
         self.health = ""
@@ -309,6 +311,19 @@ class FakeEngine:
     def remove_image(self, reference: str) -> None:
         """Forget a name."""
         self.local.pop(reference, None)
+
+    def create_network(self, name: str, *, labels: Mapping[str, str]) -> None:
+        """Have a network."""
+        self.note("create_network")
+        self.networks[name] = labels
+
+    def remove_network(self, name: str) -> None:
+        """Remove it; engines refuse while a container is on it."""
+        self.note("remove_network")
+        on_it = [e.id for e in self.containers.values() if e.spec.network == name]
+        if on_it:
+            raise EngineError(f"network {name} has active endpoints")
+        self.networks.pop(name, None)
 
     def create_container(self, spec: ContainerSpec) -> str:
         """Make one of the variant that the engine would choose."""
@@ -436,7 +451,11 @@ class FakeEngine:
     def put_files(self, container_id: str, files: Iterable[FileToCopy]) -> None:
         """Put files in."""
         self.note("put_files")
-        self._find(container_id).files.update({each.path: each.content for each in files})
+        files = tuple(files)
+        self.put += files
+        self._find(container_id).files.update(
+            {each.path: each.content for each in files if not each.is_folder}
+        )
 
     def put_archive(self, container_id: str, folder: str, archive: bytes) -> None:
         """Count."""
@@ -494,7 +513,10 @@ class FakeEngine:
         found = [e.id for e in self.containers.values() if e.spec.labels.get(label) == value]
         for each in found:
             self.remove_container(each)
-        return len(found)
+        networks = [name for name, own in self.networks.items() if own.get(label) == value]
+        for name in networks:
+            self.remove_network(name)
+        return len(found) + len(networks)
 
     def close(self) -> None:
         """Note it."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_multiarch.core.config_schema import SETTINGS
+from pytest_multiarch.core.container_options import OPTION_NAMES
 from pytest_multiarch.core.known_messages import KNOWN_MESSAGES
 from pytest_multiarch.core.normalize import NORMALIZERS
 from pytest_multiarch.core.rules import make_rules
@@ -20,7 +21,9 @@ from pytest_multiarch.plugin import hookspecs
 from pytest_multiarch.plugin.marks import make_container_settings
 from pytest_multiarch.plugin.options import MARKS
 from pytest_multiarch.plugin.tracking import ParityChecker
+from pytest_multiarch.run.arguments import source
 from pytest_multiarch.run.container import Container
+from pytest_multiarch.run.settings import service
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
@@ -81,6 +84,19 @@ def test_marks(tmp_path: Path) -> None:
 def test_arguments_of_the_container_mark() -> None:
     heading = next(h for h in HEADINGS if h.startswith("@pytest.mark.container("))
     assert read_arguments(heading) == list_arguments(make_container_settings)
+
+
+def test_options_of_a_container() -> None:
+    assert list_first_column(read_section("Options of a container")) == set(OPTION_NAMES)
+
+
+def test_arguments_of_functions() -> None:
+    """Those that tests import to say more of a service or a file."""
+    for function in (service, source):
+        name = function.__name__
+        signature = re.search(rf"`pytest_multiarch\.({name}\([^`]*\))`", REFERENCE)[1]
+        written = re.sub(r'="\w+"', "=", signature)
+        assert read_arguments(written) == list_arguments(function)
 
 
 def test_arguments_of_the_parity_mark() -> None:

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from pytest_multiarch.core.container_options import ContainerOptions
 from pytest_multiarch.core.errors import OutputTooLargeError, UsageError
 
 if TYPE_CHECKING:
@@ -17,14 +18,20 @@ if TYPE_CHECKING:
 OUTPUT_LIMIT = 8 * 1024 * 1024
 """How many bytes of each output stream are kept in memory; the rest is digested only."""
 
+NETWORK_PREFIX = "pytest-multiarch-"
+"""What the names of networks begin with that sessions make."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileToCopy:
-    """A file to put into a container before its program starts."""
+    """A file, or a folder without what is in it, to put into a container."""
 
     path: str
-    content: bytes = field(repr=False)
+    content: bytes = field(default=b"", repr=False)
     mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+    is_folder: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +40,8 @@ class Call:
 
     `argv` empty means the image's own command; `entrypoint` None means the image's own.
     `env` values and `stdin` may be secrets: a call never rides on a report, only `describe()`.
+    `services` are those that a network of ours has beside the container; such a network, and the
+    names (`aliases`) that the container has on it, last no longer than a test.
     """
 
     argv: tuple[str, ...] = ()
@@ -43,7 +52,10 @@ class Call:
     workdir: str = ""
     files: tuple[FileToCopy, ...] = ()
     network: str = ""
+    aliases: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
     init: bool | None = None
+    options: ContainerOptions = field(default_factory=ContainerOptions)
     timeout_s: float | None = None
 
     def describe(self) -> CallSummary:
@@ -55,9 +67,11 @@ class Call:
             has_stdin=self.stdin is not None,
             user=self.user,
             workdir=self.workdir,
-            files=tuple(each.path for each in self.files),
-            network=self.network,
+            files=tuple(each.path for each in self.files if not each.is_folder),
+            network="" if self.network.startswith(NETWORK_PREFIX) else self.network,
+            services=self.services,
             init=bool(self.init),
+            options=self.options.to_words(),
         )
 
 
@@ -73,7 +87,9 @@ class CallSummary:
     workdir: str = ""
     files: tuple[str, ...] = ()
     network: str = ""
+    services: tuple[str, ...] = ()
     init: bool = False
+    options: tuple[str, ...] = ()
 
     def map_words(self, change: Callable[[str], str]) -> CallSummary:
         """Give it with what was written on its command line changed."""
@@ -86,6 +102,7 @@ class CallSummary:
             workdir=change(self.workdir),
             files=tuple(map(change, self.files)),
             network=change(self.network),
+            options=tuple(map(change, self.options)),
         )
 
     def to_shell(self, *, platform: Platform, image: str) -> str:
@@ -97,6 +114,7 @@ class CallSummary:
         words += ["--workdir", self.workdir] if self.workdir else []
         words += ["--network", self.network] if self.network else []
         words += ["--init"] if self.init else []
+        words += self.options
         argv = self.argv
         if self.entrypoint is not None:
             words += ["--entrypoint", self.entrypoint[0] if self.entrypoint else ""]

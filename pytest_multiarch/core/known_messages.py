@@ -280,6 +280,26 @@ KNOWN_MESSAGES = (
         cure="make it with docker network create, or leave network= out",
     ),
     KnownMessage(
+        name="no such source",
+        stages=(Stage.CREATE, Stage.START),
+        pattern=_phrasings(
+            r"bind source path does not exist", r"statfs \S+: no such file or directory"
+        ),
+        error=ContainerError,
+        meaning="the engine does not see what volumes= mounts",
+        cure="it runs where the test's files are not (another machine, a virtual machine that does "
+        "not share the folder): put them in with files=",
+    ),
+    KnownMessage(
+        name="no subnet left",
+        stages=(Stage.CREATE,),
+        pattern=_phrasings(r"non-overlapping IPv4 address pool", r"fully subnetted"),
+        error=ContainerError,
+        meaning="the engine has no room for another network",
+        cure="remove networks that nobody uses: docker network prune; or give the engine more "
+        "with default-address-pools in its daemon.json",
+    ),
+    KnownMessage(
         name="relative folder",
         stages=(Stage.CREATE, Stage.START),
         pattern=_phrasings(r"needs to be an absolute path"),

@@ -165,7 +165,7 @@ def _write_fields(value: Any, default: Any) -> dict[str, Any]:
 
 def _read_command(document: Mapping[str, Any]) -> CallSummary:
     fields: dict[str, Any] = dict(document)
-    for name in ("argv", "env_names", "files", "entrypoint"):
+    for name in ("argv", "env_names", "files", "entrypoint", "services", "options"):
         if name in fields:
             fields[name] = tuple(fields[name])
     return CallSummary(**fields)
@@ -272,7 +272,9 @@ def make_label(kind: str, command: CallSummary, *, known: Mapping[str, str]) -> 
     words += [f"user={command.user}"] if command.user else []
     words += [f"workdir={command.workdir}"] if command.workdir else []
     words += [f"network={command.network}"] if command.network else []
+    words += [f"services={','.join(command.services)}"] if command.services else []
     words += ["init"] if command.init else []
+    words += [shlex.join(command.options)] if command.options else []
     words += [f"env={','.join(command.env_names)}"] if command.env_names else []
     words += [f"files={','.join(command.files)}"] if command.files else []
     words += ["stdin"] if command.has_stdin else []

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from pytest_multiarch.core.container_options import ContainerOptions
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
@@ -105,7 +107,10 @@ class ImageSizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
-    """What to create. `platform` is passed on where `image` can be several variants."""
+    """What to create. `platform` is passed on where `image` can be several variants.
+
+    `aliases` are the names that it has on `network`, beside its own.
+    """
 
     image: str
     platform: Platform | None
@@ -115,7 +120,9 @@ class ContainerSpec:
     user: str = ""
     workdir: str = ""
     network: str = ""
+    aliases: tuple[str, ...] = ()
     init: bool | None = None
+    options: ContainerOptions = field(default_factory=ContainerOptions)
     ports: tuple[int, ...] = ()
     """Container ports, each published on a free host port."""
     has_stdin: bool = False
@@ -246,6 +253,14 @@ class Engine(Protocol):
             ImageNotFoundError: it has none of that name.
         """
 
+    # Networks
+
+    def create_network(self, name: str, *, labels: Mapping[str, str]) -> None:
+        """Make a network of its own, on which containers find each other by their aliases."""
+
+    def remove_network(self, name: str) -> None:
+        """Remove one that no container is on any more; an absent one is no error."""
+
     # Containers
 
     def create_container(self, spec: ContainerSpec) -> str:
@@ -321,7 +336,7 @@ class Engine(Protocol):
         """Give the exit code of an exec whose streams have ended."""
 
     def remove_labelled(self, label: str, value: str) -> int:
-        """Remove every container, network and image name that carries a label; give how many."""
+        """Remove all containers, networks, volumes and image names with a label; give how many."""
 
     def close(self) -> None:
         """Let go of all connections."""

@@ -29,6 +29,9 @@ def build_archive(files: Iterable[FileToCopy], folders: Iterable[str] = ()) -> b
             archive.addfile(entry)
         for file in files:
             entry = _make_entry(file.path, file.mode)
+            entry.uid, entry.gid = file.uid, file.gid
+            if file.is_folder:
+                entry.type = tarfile.DIRTYPE
             entry.size = len(file.content)
             archive.addfile(entry, io.BytesIO(file.content))
     return buffer.getvalue()

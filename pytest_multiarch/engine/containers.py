@@ -11,6 +11,8 @@ from pytest_multiarch.core.ports import ContainerSpec, ContainerState, PathStat
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_multiarch.core.container_options import ContainerOptions
+
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)\Z")
 # Go's os.FileMode, as X-Docker-Container-Path-Stat carries it.
 _GO_DIRECTORY = 1 << 31
@@ -29,13 +31,14 @@ def build_create_document(spec: ContainerSpec) -> dict[str, Any]:
         host["Init"] = spec.init
     if spec.security:
         host["SecurityOpt"] = list(spec.security)
+    host |= _build_options(spec.options)
     document: dict[str, Any] = {
         "Image": spec.image,
         "Env": [f"{name}={value}" for name, value in spec.env.items()],
         "User": spec.user,
         "WorkingDir": spec.workdir,
         "ExposedPorts": {port: {} for port in ports},
-        "Labels": dict(spec.labels),
+        "Labels": {**dict(spec.options.labels), **spec.labels},
         "AttachStdin": spec.has_stdin,
         "OpenStdin": spec.has_stdin,
         "StdinOnce": spec.has_stdin,
@@ -43,12 +46,39 @@ def build_create_document(spec: ContainerSpec) -> dict[str, Any]:
         "AttachStderr": True,
         "HostConfig": host,
     }
+    if spec.options.hostname:
+        document["Hostname"] = spec.options.hostname
+    if spec.network and spec.aliases:
+        endpoint = {"Aliases": list(spec.aliases)}
+        document["NetworkingConfig"] = {"EndpointsConfig": {spec.network: endpoint}}
     if spec.argv:
         document["Cmd"] = list(spec.argv)
     if spec.entrypoint is not None:
         # An empty list would mean the image's own; one empty word means none.
         document["Entrypoint"] = list(spec.entrypoint) or [""]
     return document
+
+
+def _build_options(options: ContainerOptions) -> dict[str, Any]:
+    """Write options as fields of `HostConfig`; what is at its default is left to the engine."""
+    fields: dict[str, Any] = {
+        # Not `Binds`, for which an engine makes a folder where the source is missing.
+        "Mounts": [
+            {"Type": "bind", "Source": each.source, "Target": each.target, "ReadOnly": True}
+            for each in options.volumes
+        ],
+        "Tmpfs": dict(options.tmpfs),
+        "Ulimits": [
+            {"Name": each.name, "Soft": each.soft, "Hard": each.hard} for each in options.ulimits
+        ],
+        "Memory": options.mem_limit,
+        "NanoCpus": options.nano_cpus,
+        "CapAdd": list(options.cap_add),
+        "CapDrop": list(options.cap_drop),
+        "ShmSize": options.shm_size,
+        "ReadonlyRootfs": options.read_only,
+    }
+    return {name: value for name, value in fields.items() if value}
 
 
 def parse_state(document: Mapping[str, Any], *, host: str) -> ContainerState:

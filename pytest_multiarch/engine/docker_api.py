@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from pytest_multiarch.core.errors import ContainerError, EngineError, EngineGoneError
 from pytest_multiarch.core.ports import ignore_bytes
-from pytest_multiarch.engine.archive import build_archive, list_parents, read_first_file
+from pytest_multiarch.engine.archive import (
+    build_archive,
+    list_parents,
+    normalize_path,
+    read_first_file,
+)
 from pytest_multiarch.engine.attachment import FrameParser
 from pytest_multiarch.engine.connection import (
     REQUEST_TIMEOUT_S,
@@ -30,6 +35,7 @@ from pytest_multiarch.engine.images import ImageStore
 from pytest_multiarch.engine.messages import (
     explain_create_failure,
     explain_exec_failure,
+    explain_network_failure,
     explain_start_failure,
 )
 
@@ -140,6 +146,20 @@ class DockerEngine:
     def remove_image(self, reference: str) -> None:
         """Remove a name, and the image with its last name."""
         self._images.remove(reference)
+
+    # Networks
+
+    def create_network(self, name: str, *, labels: Mapping[str, str]) -> None:
+        """Make a bridge network of its own."""
+        document = {"Name": name, "Driver": "bridge", "Labels": dict(labels)}
+        try:
+            self._connection.request("POST", "/networks/create", document=document)
+        except EngineRefusedError as error:
+            raise explain_network_failure(error.text) from None
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network; an absent one is no error."""
+        self._remove("networks", name)
 
     # Containers
 
@@ -277,15 +297,18 @@ class DockerEngine:
         return head
 
     def put_files(self, container_id: str, files: Iterable[FileToCopy]) -> None:
-        """Put files in, making missing folders."""
+        """Put files in, making missing folders; a folder that is there stays as it is."""
         files = tuple(files)
-        folders = sorted({folder for file in files for folder in list_parents(file.path)})
+        own = {normalize_path(each.path) for each in files if each.is_folder}
+        folders = {folder for file in files for folder in list_parents(file.path)} | own
         missing: list[str] = []
-        for folder in folders:
+        for folder in sorted(folders):
             is_under_missing = any(folder.startswith(f"{each}/") for each in missing)
             if is_under_missing or self.stat_path(container_id, folder) is None:
                 missing.append(folder)
-        self.put_archive(container_id, "/", build_archive(files, missing))
+        put = (e for e in files if not e.is_folder or normalize_path(e.path) in missing)
+        made = (each for each in missing if each not in own)
+        self.put_archive(container_id, "/", build_archive(put, made))
 
     def put_archive(self, container_id: str, folder: str, archive: bytes) -> None:
         """Unpack a tar archive into an existing folder."""
@@ -366,7 +389,7 @@ class DockerEngine:
     # All
 
     def remove_labelled(self, label: str, value: str) -> int:
-        """Remove every container, network and image name of ours that carries a label."""
+        """Remove every container, network, volume and image name of ours that has a label."""
         filters = json.dumps({"label": [f"{label}={value}"]})
         containers = self._connection.read_json(
             "/containers/json", params={"all": "1", "filters": filters}
@@ -375,12 +398,17 @@ class DockerEngine:
             self.remove_container(container["Id"])
         networks = self._connection.read_json("/networks", params={"filters": filters})
         for network in networks:
-            self._remove_network(network["Id"])
-        return len(containers) + len(networks) + self._images.remove_labelled(label, value)
+            self._remove("networks", network["Id"])
+        found = self._connection.read_json("/volumes", params={"filters": filters})
+        volumes = found.get("Volumes") or ()
+        for volume in volumes:
+            self._remove("volumes", volume["Name"])
+        images = self._images.remove_labelled(label, value)
+        return len(containers) + len(networks) + len(volumes) + images
 
-    def _remove_network(self, network_id: str) -> None:
+    def _remove(self, kind: str, name: str) -> None:
         try:
-            self._connection.request("DELETE", f"/networks/{network_id}")
+            self._connection.request("DELETE", f"/{kind}/{name}")
         except EngineRefusedError as error:
             if error.status != 404:
                 raise

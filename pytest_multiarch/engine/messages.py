@@ -130,6 +130,13 @@ def explain_load_failure(text: str, *, node: str) -> MultiarchError:
     return ImageError(f"{node} could not load an image: {show_original(text)}")
 
 
+def explain_network_failure(text: str) -> MultiarchError:
+    """Turn an engine's refusal to make a network into an error."""
+    if known := find_known(text, Stage.CREATE):
+        return known.explain(text, Occasion())
+    return ContainerError(f"a network could not be made: {show_original(text)}")
+
+
 def explain_start_failure(text: str) -> MultiarchError:
     """Turn a runtime's refusal to start a program into an error of the right kind."""
     if found := _PROGRAM.search(text):

@@ -36,16 +36,18 @@ class Sweeper:
         Raises:
             OSError, http.client.HTTPException: the engine does not answer.
         """
-        containers, networks, images = self._list_all(f"{SESSION_LABEL}={session_id}")
+        containers, networks, volumes, images = self._list_all(f"{SESSION_LABEL}={session_id}")
         images = [each for each in images if _read_session(each) == session_id]
         for container in containers:
             self._ask("DELETE", f"/containers/{container['Id']}", {"force": "1", "v": "1"})
         for network in networks:
             self._ask("DELETE", f"/networks/{network['Id']}")
+        for volume in volumes:
+            self._ask("DELETE", f"/volumes/{volume['Name']}", {"force": "1"})
         for image in images:
             for name in image.get("RepoTags") or (image["Id"],):
                 self._ask("DELETE", f"/images/{quote(name, safe='/:@')}", {"force": "1"})
-        return len(containers) + len(networks) + len(images)
+        return len(containers) + len(networks) + len(volumes) + len(images)
 
     def sweep_stale(self, here: SessionLabels) -> frozenset[str]:
         """Remove what sessions left that are certainly over, as seen from `here`; give them."""
@@ -55,13 +57,14 @@ class Sweeper:
             self.sweep(session_id)
         return stale
 
-    def _list_all(self, label: str) -> tuple[list[Any], list[Any], list[Any]]:
-        """List containers and networks with a label, and the images of all sessions."""
+    def _list_all(self, label: str) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+        """List containers, networks and volumes with a label, and the images of all sessions."""
         labelled = {"filters": json.dumps({"label": [label]}), "all": "1"}
         named = {"filters": json.dumps({"reference": [IMAGE_NAMES]})}
         return (
             self._ask("GET", "/containers/json", labelled) or [],
             self._ask("GET", "/networks", labelled) or [],
+            (self._ask("GET", "/volumes", labelled) or {}).get("Volumes") or [],
             self._ask("GET", "/images/json", named) or [],
         )
 

@@ -13,9 +13,11 @@ import os
 import re
 import shutil
 import stat
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.call import Call, FileToCopy
+from pytest_multiarch.core.container_options import Bind, ContainerOptions, Ulimit
 from pytest_multiarch.core.errors import RecordError, UsageError
 from pytest_multiarch.core.normalize import BUILT_IN, Normalizer, parse_normalizers
 from pytest_multiarch.core.platform import Platform
@@ -129,7 +131,10 @@ class RecipeFolder:
         }
 
     def _describe_files(self, files: Iterable[FileToCopy]) -> list[list[Any]]:
-        return [[each.path, self._keep(each.content), each.mode] for each in files]
+        return [
+            [each.path, self._keep(each.content), each.mode, each.uid, each.gid, each.is_folder]
+            for each in files
+        ]
 
     def _describe_call(self, call: Call) -> dict[str, Any]:
         return {
@@ -143,6 +148,7 @@ class RecipeFolder:
             "network": call.network,
             "init": call.init,
             "timeout_s": call.timeout_s,
+            "options": asdict(call.options),
         }
 
     def read(
@@ -273,8 +279,15 @@ class _Reader:
 
     def _read_files(self, documents: Iterable[Any]) -> tuple[FileToCopy, ...]:
         return tuple(
-            FileToCopy(path=path, content=self._load(place), mode=mode)
-            for path, place, mode in documents
+            FileToCopy(
+                path=path,
+                content=self._load(place),
+                mode=mode,
+                uid=uid,
+                gid=gid,
+                is_folder=is_folder,
+            )
+            for path, place, mode, uid, gid, is_folder in documents
         )
 
     def _read_call(self, document: Mapping[str, Any]) -> Call:
@@ -290,7 +303,19 @@ class _Reader:
             network=document["network"],
             init=document["init"],
             timeout_s=document["timeout_s"],
+            options=_read_options(document["options"]),
         )
+
+
+def _read_options(document: Mapping[str, Any]) -> ContainerOptions:
+    given = {name: _freeze(value) for name, value in document.items()}
+    given["volumes"] = tuple(Bind(**each) for each in document["volumes"])
+    given["ulimits"] = tuple(Ulimit(**each) for each in document["ulimits"])
+    return ContainerOptions(**given)
+
+
+def _freeze(value: Any) -> Any:
+    return tuple(map(_freeze, value)) if isinstance(value, list) else value
 
 
 def _read_structure(document: Mapping[str, Any]) -> Structure:

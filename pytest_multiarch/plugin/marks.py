@@ -6,14 +6,13 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.mark.structures import ParameterSet
 
 from pytest_multiarch.core.budgets import parse_budgets
-from pytest_multiarch.core.call import Call, check_argv
+from pytest_multiarch.core.container_options import OPTION_NAMES
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.core.image_rules import (
     ImageRules,
@@ -24,12 +23,14 @@ from pytest_multiarch.core.image_rules import (
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.core.rules import Allowance, ParityRules, make_rules
-from pytest_multiarch.core.wait import parse_wait
 from pytest_multiarch.plugin.groups import find_entry
-from pytest_multiarch.run.container import ContainerSettings, read_files
-from pytest_multiarch.run.variant import FileSource, check_env
+from pytest_multiarch.run.arguments import FileSource, place_sources
+from pytest_multiarch.run.settings import Service, read_settings
+from pytest_multiarch.run.started import ContainerSettings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_multiarch.core.budget import Budget
     from pytest_multiarch.core.normalize import TextFunction
     from pytest_multiarch.core.settings import ImageEntry, Settings
@@ -140,45 +141,22 @@ def make_container_settings(
     user: str = "",
     workdir: str = "",
     network: str = "",
+    network_aliases: str | Sequence[str] = (),
     files: Mapping[str, FileSource] | None = None,
     timeout: float | None = None,
+    with_: Mapping[str, Service] | None = None,
+    **options: Any,
 ) -> ContainerSettings:
     """Read the arguments of `@pytest.mark.container(...)`.
 
     Raises:
         UsageError: one of them is wrong.
     """
-    if scope not in ("function", "session"):
-        raise UsageError(
-            f"@pytest.mark.container: scope={scope!r}", cure="valid are 'function', 'session'"
-        )
-    copied = [file for path, source in (files or {}).items() for file in read_files(source, path)]
-    single = (entrypoint,) if isinstance(entrypoint, str) else entrypoint
-    call = Call(
-        argv=check_argv(command, what="container"),
-        entrypoint=None if single is None else tuple(single),
-        env=check_env(env),
-        user=user,
-        workdir=workdir,
-        files=tuple(copied),
-        network=network,
-        init=init,
-        timeout_s=timeout,
-    )
-    return ContainerSettings(
-        call=call, ports=_parse_ports(ports), waits=parse_wait(wait), scope=scope
-    )
-
-
-def _parse_ports(value: object) -> tuple[int, ...]:
-    ports = tuple(value) if isinstance(value, (tuple, list, set, frozenset)) else (value,)
-    for port in ports:
-        if not isinstance(port, int) or not 0 < port < 65536:
-            raise UsageError(
-                f"@pytest.mark.container: {port!r} is not a port number",
-                cure="write for example ports=[6379]",
-            )
-    return ports
+    return read_settings(
+        "@pytest.mark.container", *command, env=env, ports=ports, wait=wait, scope=scope,
+        init=init, entrypoint=entrypoint, user=user, workdir=workdir, network=network,
+        network_aliases=network_aliases, files=files, timeout=timeout, with_=with_, **options,
+    )  # fmt: skip
 
 
 def parse_container_mark(mark: pytest.Mark, *, folder: Path) -> ContainerSettings:
@@ -188,14 +166,14 @@ def parse_container_mark(mark: pytest.Mark, *, folder: Path) -> ContainerSetting
         UsageError: an argument is unknown or wrong.
     """
     valid = list(inspect.signature(make_container_settings).parameters)
-    _check_keywords(mark, valid[1:])
-    kwargs = dict(mark.kwargs)
-    for name in ("env", "files"):
+    _check_keywords(mark, (*valid[1:-1], *OPTION_NAMES))
+    kwargs = place_sources(mark.kwargs, folder)
+    for name in ("env", "files", "with_"):
         if not isinstance(kwargs.get(name) or {}, Mapping):
             raise UsageError(f"@pytest.mark.container: {name}= is a mapping, not {kwargs[name]!r}")
-    kwargs["files"] = {
-        path: folder / source if isinstance(source, (str, Path)) else source
-        for path, source in (kwargs.get("files") or {}).items()
+    kwargs["with_"] = {
+        name: each.place(folder) if isinstance(each, Service) else each
+        for name, each in (kwargs.get("with_") or {}).items()
     }
     timeout = kwargs.get("timeout")
     if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):

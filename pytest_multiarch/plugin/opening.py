@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.reference import ImageReference
     from pytest_multiarch.core.settings import Settings
     from pytest_multiarch.plugin.groups import PlatformParam
     from pytest_multiarch.run.container import Container
@@ -88,10 +89,11 @@ def open_container(request: pytest.FixtureRequest, variant: Variant) -> Iterator
     settings = request.config.stash[STATE].declared.find_container(request.node)
     trace = request.node.stash[TRACE]
     session = find_session(request.config)
-    trace.secrets.update(name_values(settings.call.env))
+    for each in (settings, *(service.container for service in settings.services)):
+        trace.secrets.update(name_values(each.call.env))
     recorder = TestRecorder(trace, variant.platform)
     container = _call(request, lambda: session.open_container(variant, settings, recorder=recorder))
-    trace.containers.append(container)
+    recorder.note_container(container)
     yield container
     _call(request, lambda: session.close_container(container, settings))
 
@@ -118,9 +120,14 @@ def _open(
 
     def open_it() -> Variant:
         item = None if trace is None else request.node
-        reference = resolve_image(request.config, item, text)
         session = find_session(request.config)
-        variant = session.open_variant(reference, platform, recorder=recorder)
+
+        def name_image(name: str) -> ImageReference:
+            return resolve_image(request.config, item, name)
+
+        variant = session.open_variant(
+            name_image(text), platform, recorder=recorder, name_image=name_image
+        )
         if trace is not None:
             trace.variants[platform] = variant
         _look_first(request, variant, item)

@@ -17,7 +17,8 @@ MARKS = (
     "image(reference): the image whose variants the test runs",
     (
         "container(*command, env=, ports=, wait=, scope=, init=, entrypoint=, user=, workdir=, "
-        "network=, files=, timeout=): how the `container` fixture starts its container"
+        "network=, network_aliases=, files=, timeout=, with_=, **options): how the `container` "
+        "fixture starts its container, and what beside it"
     ),
     "overhead(max=None, min=None): how much longer than the baseline a platform may take",
     (

@@ -45,6 +45,8 @@ from pytest_multiarch.plugin.reports import (
 from pytest_multiarch.plugin.state import MEMBERSHIP, SPREAD, STATE, TRACE, PluginState
 from pytest_multiarch.reports.job_log import JobLog
 from pytest_multiarch.run.calls import name_values
+from pytest_multiarch.run.container import Container
+from pytest_multiarch.run.network import Network
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.repeats import Repeats
     from pytest_multiarch.core.rules import ParityRules
     from pytest_multiarch.run.calls import CallSeen
-    from pytest_multiarch.run.container import Container, Logs
+    from pytest_multiarch.run.container import Logs
     from pytest_multiarch.run.session import Session
 
 _PACKAGE = __name__.partition(".")[0]
@@ -170,6 +172,12 @@ class TestRecorder:
         )
         if result.execution.is_emulated:
             self._trace.note_faults(self._platform, _find_faults(result))
+
+    def note_container(self, container: Container) -> None:
+        """Have a container's log in the test's report should it fail."""
+        self._trace.containers.append(container)
+        for each in (container, *container.services.values()):
+            self._trace.secrets.update(name_values(each.started.settings.call.env))
 
 
 def _find_faults(result: RunResult) -> tuple[Fault, ...]:
@@ -476,7 +484,8 @@ class Tracker:
         if isinstance(error, JUDGED) and report.failed:
             setattr(report, VERDICT_ATTRIBUTE, error.word)
         if report.failed and report.when in ("setup", "call"):
-            _attach_logs(report, trace, find_service(item.config))
+            containers = (*trace.containers, *_list_wider_containers(item))
+            _attach_logs(report, trace, containers, find_service(item.config))
             _attach_faults(report, trace)
         if report.when == "teardown" and trace.variants:
             report.user_properties += _list_properties(trace)
@@ -552,21 +561,38 @@ def _list_ratios(trace: Trace, platform: Platform) -> list[tuple[str, object]]:
     return [("multiarch_ratio", describe_ratio(each)) for each in measured]
 
 
-def _attach_logs(report: pytest.TestReport, trace: Trace, service: str) -> None:
+def _list_wider_containers(item: pytest.Item) -> list[Container]:
+    """List what fixtures wider than the test have started for it."""
+    found: list[Container] = []
+    for value in getattr(item, "funcargs", {}).values():
+        if isinstance(value, Network):
+            found += value.services.values()
+        elif isinstance(value, Container):
+            found.append(value)
+    return found
+
+
+def _attach_logs(
+    report: pytest.TestReport, trace: Trace, containers: Iterable[Container], service: str
+) -> None:
     log = JobLog(service)
-    for container in trace.containers:
+    # A service stands on its network too, and a fixture of the test's own is no wider one.
+    beside = (one for each in containers for one in (each, *each.services.values()))
+    for container in {each.id: each for each in beside}.values():
+        what = f"service {container.name}" if container.name else "container"
         where = f"on {container.platform} ({container.execution})"
+        secrets = trace.secrets | name_values(container.started.settings.call.env)
         try:
             logs = container.logs(tail=_LOG_LINES)
         except MultiarchError as error:
-            report.sections.append((f"container log {where}", error.headline))
+            report.sections.append((f"{what} log {where}", error.headline))
             continue
         if container.execution.is_emulated:
             _note_faults_in(logs, container, trace)
         for name, text in (("stdout", logs.stdout), ("stderr", logs.stderr)):
             if text.strip():
-                shown = log.quote(hide_values(text[-_LOG_CHARACTERS:], trace.secrets))
-                report.sections.append((f"container {name} {where}", shown))
+                shown = log.quote(hide_values(text[-_LOG_CHARACTERS:], secrets))
+                report.sections.append((f"{what} {name} {where}", shown))
 
 
 def _note_faults_in(logs: Logs, container: Container, trace: Trace) -> None:

@@ -16,7 +16,7 @@ from pytest_multiarch.engine.pull_lock import hold_pull_lock
 from pytest_multiarch.engine.sessions import SessionLabels
 from pytest_multiarch.engine.watchdog import guard_folder, start_watchdog
 from pytest_multiarch.run.detect import ProbeImage
-from pytest_multiarch.run.node import Node, Watchdog
+from pytest_multiarch.run.node import ComposeProject, Node, Watchdog
 from pytest_multiarch.run.progress import ShowProgress, show_nothing
 from pytest_multiarch.run.resolve import PullPolicy
 from pytest_multiarch.run.session import Session
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pytest_multiarch.core.call import FileToCopy
+    from pytest_multiarch.core.compose import ComposeOrder
     from pytest_multiarch.core.filetree import Layer
     from pytest_multiarch.core.manifest import StoredLayer
     from pytest_multiarch.core.platform import Platform
@@ -133,6 +134,12 @@ class DockerTools:
             endpoint=self.endpoint,
             labels=node.labels,
         )
+
+    def open_compose(self, order: ComposeOrder, *, name: str) -> ComposeProject:
+        """Have a compose file started."""
+        from pytest_multiarch.engine.compose import ComposeRun
+
+        return ComposeRun(order, name=name, endpoint=self.endpoint, environ=self._environ)
 
     def adapt_wait_strategy(self, strategy: Any, container: Any) -> Callable[[], None]:
         """Have a wait strategy of testcontainers wait for one of our containers."""

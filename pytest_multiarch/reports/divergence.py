@@ -363,6 +363,9 @@ def _list_omissions(difference: Difference) -> Iterator[str]:
         yield f"the test also put in {clean(', '.join(files))}"
     if any(each.has_stdin for each in commands):
         yield "the test also gave stdin"
+    if any(each.services for each in commands):
+        names = dict.fromkeys(name for each in commands for name in each.services)
+        yield f"the test also had {clean(', '.join(names))} on its network"
 
 
 def _write_command(platform: Platform, command: CallSummary, observation: Observation) -> str:

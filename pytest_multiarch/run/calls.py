@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from pytest_multiarch.core.execution import Execution
     from pytest_multiarch.core.variant import ResolvedVariant
+    from pytest_multiarch.run.container import Container
     from pytest_multiarch.run.node import Node
     from pytest_multiarch.run.started import StartedContainer
 
@@ -67,6 +68,9 @@ class Recorder(Protocol):
 
     def record_call(self, seen: CallSeen) -> None:
         """Take a call down, and observe it if it is to be."""
+
+    def note_container(self, container: Container) -> None:
+        """Take down that the test has a container, whose log tells more should it fail."""
 
 
 def run_once(
@@ -166,7 +170,9 @@ def specify(variant: ResolvedVariant, call: Call, *, ports: tuple[int, ...] = ()
         user=call.user,
         workdir=call.workdir,
         network=call.network,
+        aliases=call.aliases,
         init=call.init,
+        options=call.options,
         ports=ports,
         has_stdin=call.stdin is not None,
     )

@@ -9,7 +9,7 @@ import posixpath
 import tarfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_multiarch.core.call import Call, RunResult, check_argv
@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.ports import ContainerState
     from pytest_multiarch.core.variant import ResolvedVariant
-    from pytest_multiarch.run.node import NodeTools
+    from pytest_multiarch.run.network import Network
+    from pytest_multiarch.run.node import Node, NodeTools
 
 __all__ = ["Container", "ContainerSettings", "Logs", "read_files"]
 _SHORTEST_S = 0.1
@@ -67,9 +68,19 @@ class Container:
     """A running container of one variant, for one test."""
 
     def __init__(
-        self, started: StartedContainer, *, recorder: Recorder | None, is_shared: bool = False
+        self,
+        started: StartedContainer,
+        *,
+        recorder: Recorder | None,
+        is_shared: bool = False,
+        name: str = "",
+        beside: Network | None = None,
     ) -> None:
+        """`name` is a service's; `beside` is a network of ours that others made, which it is on."""
         self._started = started
+        self._name = name
+        self._beside = beside
+        self._last_logs: Logs | None = None
         self._recorder = recorder
         self._is_shared = is_shared
         self._since_s = started.read_clock() if is_shared else None
@@ -99,6 +110,21 @@ class Container:
     @property
     def execution(self) -> Execution:
         return self._started.execution
+
+    @property
+    def name(self) -> str:
+        """What others on its network find a service by; empty for a container under test."""
+        return self._name
+
+    @property
+    def network(self) -> Network | None:
+        """The network of the test's own that it is on, None if there is none."""
+        return self._started.network or self._beside
+
+    @property
+    def services(self) -> Mapping[str, Container]:
+        """What runs beside it, by name."""
+        return {} if self.network is None else self.network.services
 
     def __repr__(self) -> str:
         return f"<container {self._started.id[:12]} of {self.variant.reference} on {self.platform}>"
@@ -176,6 +202,8 @@ class Container:
         known = name_known(self._started.state)
         for host, port in self._started.state.ports.values():
             known[f"{host}:{port}"] = "<address>"
+        if self.network is not None:
+            known |= self.network.name_known()
         return known | name_values(self._started.settings.call.env)
 
     def wait_until(self, condition: object, *, timeout: float | None = None) -> None:
@@ -232,9 +260,10 @@ class Container:
                 raise self.explain_ended(state)
         if port not in state.ports:
             published = ", ".join(map(str, state.ports)) or "none"
+            start = "service(..., " if self._name else "@pytest.mark.container("
             raise UsageError(
                 f"port {port} of the container is not published (published: {published})",
-                cure=f"write @pytest.mark.container(ports=[{port}])",
+                cure=f"write {start}ports=[{port}])",
             )
         return self._started.node.engine.host, state.ports[port][1]
 
@@ -255,11 +284,18 @@ class Container:
 
     def logs(self, *, tail: int | None = None) -> Logs:
         """Give what it wrote since this test began; of each stream at most the last MiB."""
+        if self._last_logs is not None:
+            return self._last_logs
         engine = self._started.node.engine
         out, err = engine.read_logs(self._started.id, tail=tail, since_s=self._since_s)
         return Logs(
             out.decode("utf-8", "backslashreplace"), err.decode("utf-8", "backslashreplace")
         )
+
+    def keep_logs(self, *, tail: int | None = None) -> None:
+        """Have its log told after it is removed, as it is now, as far as it can be had."""
+        with suppress(MultiarchError):
+            self._last_logs = self.logs(tail=tail)
 
     def read_log_bytes(self, *, tail: int | None = None) -> tuple[bytes, bytes]:
         """Give its whole log or the last lines of it, stdout and stderr, bounded as `logs`."""
@@ -277,15 +313,24 @@ class Container:
         """Kill and remove it; safe to call twice."""
         self._started.remove()
 
-    def copy_in(self, source: FileSource, path: str, *, mode: int | None = None) -> None:
+    def copy_in(
+        self,
+        source: FileSource,
+        path: str,
+        *,
+        mode: int | None = None,
+        uid: int = 0,
+        gid: int = 0,
+    ) -> None:
         """Put content (bytes) or a file or folder of this machine at `path` in the container.
 
-        Files keep their mode unless `mode` is given; owner and group are root.
+        Files and folders keep their modes; `mode` is that of all files. A folder that is there
+        stays as it is.
 
         Raises:
             UsageError: `path` is not absolute, or the source is not there.
         """
-        files = read_files(source, path, mode=mode, what="copy_in")
+        files = read_files(source, path, mode=mode, uid=uid, gid=gid, what="copy_in")
         self._started.node.engine.put_files(self._started.id, files)
         self._started.note_files(files)
 
@@ -321,7 +366,9 @@ class Container:
             ContainerError: there is no such path.
         """
         check_path(path, what="list_files")
-        return read_copied_files(self._started.node.engine, self.id, self._follow_links(path))
+        return read_copied_files(
+            self._started.node.engine, self._started.id, self._follow_links(path)
+        )
 
     @property
     def history(self) -> str:
@@ -336,6 +383,22 @@ class Container:
                 break
             path = posixpath.join(posixpath.dirname(path), stat.link_target)
         return path
+
+
+def start_ready(
+    node: Node, variant: ResolvedVariant, execution: Execution, settings: ContainerSettings
+) -> StartedContainer:
+    """Start a container and wait until it is ready; one that is not is removed."""
+    begun = time.perf_counter()
+    started = StartedContainer(node, variant, execution, settings)
+    started.start()
+    try:
+        Container(started, recorder=None).wait_ready()
+    except BaseException:
+        node.remove_quietly(started.id)
+        raise
+    started.ready_s = time.perf_counter() - begun
+    return started
 
 
 def _rename_top(tar: tarfile.TarFile, path: str) -> Iterator[tarfile.TarInfo]:

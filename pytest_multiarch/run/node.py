@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from pytest_multiarch.core.call import FileToCopy
+    from pytest_multiarch.core.compose import ComposeOrder
     from pytest_multiarch.core.filetree import Layer
     from pytest_multiarch.core.manifest import StoredLayer
     from pytest_multiarch.core.platform import Platform
@@ -36,11 +37,33 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.variant import ResolvedVariant
 
 
+_HERE = ("unix://", "npipe://")
+"""What the addresses of engines begin with that see this machine's files."""
+
+
 class Watchdog(Protocol):
     """Removes what a session left behind, should its process be killed."""
 
     def stop(self) -> None:
         """Let it go: the session has cleaned up."""
+
+
+class ComposeProject(Protocol):
+    """A compose file that is started once; see `engine.compose`."""
+
+    name: str
+
+    def read_config(self) -> Mapping[str, Any]:
+        """Read the file as Docker Compose does, as what it prints in JSON."""
+
+    def create(self, override: str) -> dict[str, str]:
+        """Create all containers, with a second file laid over; give their ids by service."""
+
+    def start(self) -> None:
+        """Start them."""
+
+    def remove(self) -> None:
+        """Remove all that it made."""
 
 
 class NodeTools(Protocol):
@@ -98,6 +121,13 @@ class NodeTools(Protocol):
         kwargs: Mapping[str, Any],
     ) -> AbstractContextManager[Any]:
         """Start any testcontainers class on a pinned variant."""
+
+    def open_compose(self, order: ComposeOrder, *, name: str) -> ComposeProject:
+        """Have a compose file started, as a project of that name.
+
+        Raises:
+            UsageError: it is not there, or no docker command is.
+        """
 
     def adapt_wait_strategy(self, strategy: Any, container: Any) -> Callable[[], None]:
         """Have a wait strategy of testcontainers wait for one of our containers."""
@@ -227,6 +257,7 @@ class Node:
 
     def create(self, spec: ContainerSpec) -> str:
         """Create a container that carries the session's labels, watched over from here on."""
+        self._refuse_mounts(spec)
         self.watch()
         labelled = replace(spec, labels={**spec.labels, **self.labels})
         try:
@@ -239,6 +270,20 @@ class Node:
                 cure="it was rebuilt or removed during the run, and the engine keeps no image "
                 "that lost its name; build first, then test",
             ) from None
+
+    def _refuse_mounts(self, spec: ContainerSpec) -> None:
+        if spec.options.volumes and not self.name.startswith(_HERE):
+            source = spec.options.volumes[0].source
+            raise UsageError(
+                f"volumes= mounts {source}, which is on this machine, and the engine is at "
+                f"{self.name}",
+                cure="put it in with files=, which reaches every engine",
+            )
+
+    def create_network(self, name: str) -> None:
+        """Make a network that carries the session's labels, watched over from here on."""
+        self.watch()
+        self.engine.create_network(name, labels=self.labels)
 
     def watch(self) -> None:
         """Have the session's things on this node removed even if this process is killed."""

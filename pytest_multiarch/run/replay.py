@@ -21,7 +21,6 @@ from pytest_multiarch.core.wait import RUN_TIMEOUT_S, stretch_deadline
 from pytest_multiarch.run.calls import execute, name_values, run_once
 from pytest_multiarch.run.container import Container
 from pytest_multiarch.run.control import Control, ControlWay, list_first_files, start_control
-from pytest_multiarch.run.session import start_container
 from pytest_multiarch.run.started import ContainerSettings, StartedContainer
 from pytest_multiarch.run.waiting import wait_ready
 
@@ -305,7 +304,7 @@ def _repeat_execs(
         timeout_s=min(container.call.timeout_s or limit_s, limit_s),
     )
     settings = ContainerSettings(call=start, ports=container.ports, waits=container.waits)
-    started = start_container(variant, settings)
+    started = variant.start(settings)
     try:
         handle = Container(started, recorder=None)
         control = None

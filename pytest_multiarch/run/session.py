@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.errors import EngineGoneError, MultiarchError
 from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.run.bench import Bench
 from pytest_multiarch.run.calls import Recorder, digest_files
 from pytest_multiarch.run.container import Container
-from pytest_multiarch.run.explain import explain_ended
+from pytest_multiarch.run.network import find_ended
 from pytest_multiarch.run.started import ContainerSettings, StartedContainer, describe_waits
 from pytest_multiarch.run.variant import Variant
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_multiarch.core.image_rules import ImageRules
     from pytest_multiarch.core.inspected import Inspected
-    from pytest_multiarch.core.reference import ImageReference
+    from pytest_multiarch.run.network import NameImage
     from pytest_multiarch.run.node import Node
 
 _Key = tuple[str, Platform, tuple[object, ...]]
@@ -46,9 +47,16 @@ class Session:
         return self._node
 
     def open_variant(
-        self, reference: ImageReference, platform: Platform, *, recorder: Recorder | None
+        self,
+        reference: ImageReference,
+        platform: Platform,
+        *,
+        recorder: Recorder | None,
+        name_image: NameImage = ImageReference.parse,
     ) -> Variant:
         """Give a platform's variant of an image, once the node is known to be able to run it.
+
+        `name_image` gives the image that a name means in the test, for services.
 
         Raises:
             PlatformUnavailableError: the node cannot.
@@ -58,7 +66,7 @@ class Session:
         node = self.find_node(platform)
         execution = node.require_execution(platform, soon=self._platforms)
         resolved = node.resolve(reference, platform)
-        return Variant(node, resolved, execution, recorder=recorder)
+        return Variant(node, resolved, execution, recorder=recorder, name_image=name_image)
 
     def look_first(
         self, variant: Variant, rules: ImageRules, platforms: Sequence[Platform]
@@ -77,15 +85,14 @@ class Session:
         if settings.scope == "session":
             started = self._share(variant, settings)
             return Container(started, recorder=recorder, is_shared=True)
-        started = start_container(variant, settings)
-        return Container(started, recorder=recorder)
+        return Container(variant.start(settings), recorder=recorder)
 
     def _share(self, variant: Variant, settings: ContainerSettings) -> StartedContainer:
         key = (variant.digest, variant.platform, _describe(settings))
         with self._lock:
             if key not in self._shared:
                 try:
-                    self._shared[key] = start_container(variant, settings)
+                    self._shared[key] = variant.start(settings)
                 except EngineGoneError:
                     raise
                 except MultiarchError as error:
@@ -93,11 +100,10 @@ class Session:
             found = self._shared[key]
             if isinstance(found, MultiarchError):
                 raise found.with_traceback(None)
-            state = found.inspect()
-            if not state.is_running:
+            ended = find_ended(found)
+            if ended is not None:
                 # Said once, to the test that finds it; the next one gets another.
                 del self._shared[key]
-                ended = explain_ended(found.node, state, variant.platform)
                 found.remove()
                 raise ended
         return found
@@ -124,22 +130,11 @@ class Session:
         self._node.close()
 
 
-def start_container(variant: Variant, settings: ContainerSettings) -> StartedContainer:
-    """Start a container and wait until it is ready; if it is not, nothing is left."""
-    started = StartedContainer(variant.node, variant.resolved, variant.execution, settings)
-    started.start()
-    try:
-        Container(started, recorder=None).wait_ready()
-    except BaseException:
-        variant.node.remove_quietly(started.id)
-        raise
-    return started
-
-
 def _describe(settings: ContainerSettings) -> tuple[object, ...]:
     call = settings.call
     return (
         call.argv, call.entrypoint, tuple(sorted(call.env.items())), call.user, call.workdir,
-        digest_files(call.files), tuple(each.mode for each in call.files), call.network, call.init,
-        settings.ports, describe_waits(settings.waits),
+        digest_files(call.files), tuple((e.mode, e.uid, e.gid) for e in call.files), call.network,
+        call.aliases, call.init, call.options, settings.ports, describe_waits(settings.waits),
+        *((e.name, e.image, e.platform, _describe(e.container)) for e in settings.services),
     )  # fmt: skip

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.call import Call, FileToCopy
+from pytest_multiarch.core.call import NETWORK_PREFIX, Call, FileToCopy
 from pytest_multiarch.core.recipe import MOST_STEPS, ContainerRecipe, Step
 from pytest_multiarch.core.wait import (
     READY_TIMEOUT_S,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.execution import Execution
     from pytest_multiarch.core.ports import ContainerState
     from pytest_multiarch.core.variant import ResolvedVariant
+    from pytest_multiarch.run.network import Network
     from pytest_multiarch.run.node import Node
 
 
@@ -37,10 +39,28 @@ class ContainerSettings:
     ports: tuple[int, ...] = ()
     waits: tuple[Wait, ...] = ()
     scope: str = "function"
+    services: tuple[ServiceSettings, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSettings:
+    """A container that another one needs beside it, reached by its name on their network.
+
+    `platform` is `native` (the node's own), `same` (that of the container it is beside), or one.
+    """
+
+    name: str
+    image: str
+    platform: str = "native"
+    container: ContainerSettings
 
 
 class StartedContainer:
-    """A container on a node; shared by the handles of the tests that use it."""
+    """A container on a node; shared by the handles of the tests that use it.
+
+    `network` is one that was made for it, and goes with it. `ready_s` is how long it took from
+    being created to being ready, in seconds.
+    """
 
     def __init__(
         self,
@@ -54,6 +74,8 @@ class StartedContainer:
         self.execution = execution
         self.settings = settings
         self.id = ""
+        self.network: Network | None = None
+        self.ready_s = 0.0
         self.files = ""
         """A digest of what was put into it."""
         self._lock = threading.Lock()
@@ -159,22 +181,29 @@ class StartedContainer:
 
     def to_recipe(self) -> ContainerRecipe:
         """Say how it was started, and what was done with it so far."""
+        call = self.settings.call
         with self._lock:
-            how = ", ".join(self._touches)
+            problem = ""
+            if self._touches:
+                how = ", ".join(self._touches)
+                problem = f"its container could be used past the plugin: the test asked for {how}"
+            elif call.network.startswith(NETWORK_PREFIX):
+                problem = "its container was beside others in a network, which are gone"
             return ContainerRecipe(
-                call=self.settings.call,
+                call=call,
                 ports=self.settings.ports,
                 waits=self.settings.waits,
                 steps=tuple(self._steps),
-                problem=f"its container could be used past the plugin: the test asked for {how}"
-                if how
-                else "",
+                problem=problem,
             )
 
     def remove(self) -> None:
-        """Kill and remove it; safe to call twice."""
-        if self.id:
-            self.node.engine.remove_container(self.id)
+        """Kill and remove it, and what was made for it; safe to call twice."""
+        with ExitStack() as stack:
+            if self.network is not None:
+                stack.callback(self.network.remove)
+            if self.id:
+                self.node.engine.remove_container(self.id)
 
 
 def describe_waits(waits: tuple[Wait, ...]) -> str:

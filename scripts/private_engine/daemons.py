@@ -52,6 +52,7 @@ ROOTS = {
          "docker-registry"),
         78,
     ),
+    "compose": Root(("sid", "testing"), ("docker-compose",), 13),
     "middle": Root(
         ("trixie",), ("docker.io", "docker-cli", "docker-buildx", "containerd", "tini"), 82
     ),
@@ -73,7 +74,7 @@ ENGINES = {
 
 def list_roots(names: tuple[str, ...]) -> list[str]:
     """Return the names of the roots that these engines need on this machine."""
-    wanted = {"base", "newest", *(ENGINES[name].root for name in names)}
+    wanted = {"base", "newest", "compose", *(ENGINES[name].root for name in names)}
     return [name for name in ROOTS if name in wanted or is_private_iptables(name)]
 
 
@@ -129,12 +130,13 @@ def provide_iptables(home: Path) -> str:
 
 
 def provide_client(home: Path) -> None:
-    """Link the docker command and its buildx plugin where `status` says they are."""
-    root = home / "roots/newest/usr"
+    """Link the docker command and its plugins where `status` says they are."""
+    root, plugins = home / "roots/newest/usr", Path("libexec/docker/cli-plugins")
+    compose = provide_root(home, "compose") / "usr"
     links = {
         home / "bin/docker": root / "bin/docker",
-        home / "docker-config/cli-plugins/docker-buildx": root
-        / "libexec/docker/cli-plugins/docker-buildx",
+        home / "docker-config/cli-plugins/docker-buildx": root / plugins / "docker-buildx",
+        home / "docker-config/cli-plugins/docker-compose": compose / plugins / "docker-compose",
     }
     for link, program in links.items():
         link.parent.mkdir(parents=True, exist_ok=True)

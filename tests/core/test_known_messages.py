@@ -186,6 +186,33 @@ OTHERS: list[Row] = [
     ),
     ("no such network", Stage.START, ContainerError, "network nowhere not found"),
     (
+        "no such source",
+        Stage.CREATE,
+        ContainerError,
+        'invalid mount config for type "bind": bind source path does not exist: /data',
+    ),
+    (
+        "no such source",
+        Stage.START,
+        ContainerError,
+        "statfs /data: no such file or directory",
+    ),
+    (
+        "no subnet left",
+        Stage.CREATE,
+        ContainerError,
+        (
+            "could not find an available, non-overlapping IPv4 address pool among the defaults to "
+            "assign to the network"
+        ),
+    ),
+    (
+        "no subnet left",
+        Stage.CREATE,
+        ContainerError,
+        "all predefined address pools have been fully subnetted",
+    ),
+    (
         "relative folder",
         Stage.CREATE,
         ContainerError,

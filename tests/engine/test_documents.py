@@ -8,6 +8,7 @@ import tarfile
 import pytest
 
 from pytest_multiarch.core.call import FileToCopy
+from pytest_multiarch.core.container_options import parse_options
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.ports import ContainerSpec
 from pytest_multiarch.engine.archive import build_archive, list_parents, normalize_path
@@ -57,6 +58,35 @@ def test_a_container_without_stdin_has_none_open() -> None:
     assert "Cmd" not in document
 
 
+def test_options_and_a_network() -> None:
+    """What is not given is left to the engine; our labels win."""
+    options = parse_options(
+        {"volumes": [("/a", "/b")], "tmpfs": {"/t": "size=1m"}, "ulimits": {"nofile": 5},
+         "mem_limit": "8m", "read_only": True, "labels": {"a": "b"}, "hostname": "h"},
+        what="run",
+    )  # fmt: skip
+    spec = ContainerSpec(
+        image="x", platform=None, options=options, network="n", aliases=("db",), labels={"s": "1"}
+    )
+    document = build_create_document(spec)
+    mount = {"Type": "bind", "Source": "/a", "Target": "/b", "ReadOnly": True}
+    assert document["HostConfig"] == {
+        "PortBindings": {},
+        "NetworkMode": "n",
+        "Mounts": [mount],
+        "Tmpfs": {"/t": "size=1m"},
+        "Ulimits": [{"Name": "nofile", "Soft": 5, "Hard": 5}],
+        "Memory": 8 << 20,
+        "ReadonlyRootfs": True,
+    }
+    assert document["NetworkingConfig"] == {"EndpointsConfig": {"n": {"Aliases": ["db"]}}}
+    assert document["Labels"] == {"a": "b", "s": "1"}
+    assert document["Hostname"] == "h"
+    plain = build_create_document(ContainerSpec(image="x", platform=None))
+    assert set(plain["HostConfig"]) == {"PortBindings", "NetworkMode"}
+    assert not {"NetworkingConfig", "Hostname"} & set(plain)
+
+
 def test_facts_of_docker() -> None:
     info = {
         "ID": "id",
@@ -103,6 +133,17 @@ def test_an_archive_is_the_same_at_any_time() -> None:
         entries = {entry.name: entry for entry in opened}
     assert entries["a"].isdir()
     assert (entries["a/b"].mode, entries["a/b"].uid) == (0o755, 0)
+
+
+def test_owners_and_folders_are_packed() -> None:
+    files = [
+        FileToCopy(path="/a", mode=0o700, uid=5, gid=6, is_folder=True),
+        FileToCopy(path="/a/b", content=b"x", uid=7),
+    ]
+    with tarfile.open(fileobj=io.BytesIO(build_archive(files))) as opened:
+        entries = {entry.name: entry for entry in opened}
+    assert (entries["a"].isdir(), entries["a"].mode) == (True, 0o700)
+    assert (entries["a"].uid, entries["a"].gid, entries["a/b"].uid) == (5, 6, 7)
 
 
 def test_a_probe_archive_names_each_platform_s_image() -> None:

@@ -66,7 +66,7 @@ class Session:
         self.labels = {SESSION_LABEL: name}
 
     def make_things(self, actors: Mapping[Platform, bytes]) -> None:
-        """Make a running container, a network and an image."""
+        """Make a running container, on a network, a volume and an image."""
         engine = self.bench.engine
         engine.load_image(
             build_probe_archive(
@@ -76,9 +76,10 @@ class Session:
                 read_program=actors.__getitem__,
             )
         )
-        self.bench.start("sleep", "1000", labels=self.labels)
+        engine.create_network(self.name, labels=self.labels)
+        self.bench.start("sleep", "1000", labels=self.labels, network=self.name)
         document = {"Name": self.name, "Labels": self.labels}
-        engine._connection.request("POST", "/networks/create", document=document)
+        engine._connection.request("POST", "/volumes/create", document=document)
 
     def list_things(self) -> list[str]:
         """Name what is there of them."""
@@ -87,6 +88,8 @@ class Session:
         params = {"all": "1", "filters": filters}
         kinds = {"container": "/containers/json", "network": "/networks"}
         things = [kind for kind, path in kinds.items() if connection.read_json(path, params=params)]
+        volumes = connection.read_json("/volumes", params=params).get("Volumes")
+        things += ["volume"] if volumes else []
         has_image = self.bench.engine.has_image(name_probe_image(self.name, AMD64))
         return [*things, "image"] if has_image else things
 
@@ -109,7 +112,7 @@ def test_a_killed_session_leaves_nothing(
 ) -> None:
     session = Session(bench, f"test-killed-{bench.nonce}-{how}", how)
     session.make_things(actors)
-    assert session.list_things() == ["container", "network", "image"]
+    assert session.list_things() == ["container", "network", "volume", "image"]
     session.process.kill()
     took_s = session.wait_until_gone()
     session.end()
@@ -141,7 +144,7 @@ def test_a_watchdog_that_is_let_go_leaves_at_once(
     session.make_things(actors)
     session.process.communicate("\n")
     assert wait_until_over(session.watchdog_pid)
-    assert session.list_things() == ["container", "network", "image"]
+    assert session.list_things() == ["container", "network", "volume", "image"]
     main_bench.engine.remove_labelled(SESSION_LABEL, session.name)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_multiarch.core.call import Call, FileToCopy
+from pytest_multiarch.core.container_options import parse_options
 from pytest_multiarch.core.errors import RecordError
 from pytest_multiarch.core.recipe import ContainerRecipe, Recipe, RecordedCall, Step
 from pytest_multiarch.core.rules import make_rules
@@ -29,10 +30,24 @@ CALL = Call(
     stdin=SECRET,
     user="app",
     workdir="/srv",
-    files=(FileToCopy(path="/etc/a", content=b"\x00\xff", mode=0o600),),
+    files=(
+        FileToCopy(path="/etc/a", content=b"\x00\xff", mode=0o600, uid=70, gid=7),
+        FileToCopy(path="/etc/d", mode=0o700, is_folder=True),
+    ),
     network="none",
     init=True,
     timeout_s=2.5,
+    options=parse_options(
+        {
+            "volumes": [("/data", "/data")],
+            "tmpfs": {"/run": "size=1m"},
+            "ulimits": {"nofile": (64, 128)},
+            "mem_limit": "64m",
+            "cap_drop": ["ALL"],
+            "read_only": True,
+        },
+        what="run",
+    ),
 )
 CONTAINER = ContainerRecipe(
     call=Call(argv=("serve",)),

@@ -4,9 +4,9 @@
     python tests/images/build.py --docker-host unix:///var/run/docker.sock
     python tests/images/build.py --docker-host ... --push 127.0.0.1:5000 sample entry
 
-The programs are C, compiled with the `ziglang` package; busybox, Redis and PostgreSQL come from
-Debian's packages of each architecture. Needs buildx and, for more than one platform at a time, an
-engine with the containerd image store. `--push` sends the images to a registry instead.
+The programs are C, compiled with the `ziglang` package; busybox, Redis, PostgreSQL and Python come
+from Debian's packages of each architecture. Needs buildx and, for more than one platform at a
+time, an engine with the containerd image store. `--push` sends the images to a registry instead.
 """
 
 from __future__ import annotations
@@ -94,6 +94,7 @@ IMAGES = (
     Image(name="liar", context="sample", stage="liar", platforms=SERVERS),
     Image(name="redis", context="redis", stage=None, platforms=SERVERS),
     Image(name="postgres", context="postgres", stage=None, platforms=SERVERS),
+    Image(name="web", context="web", stage=None, platforms=SERVERS),
 )
 PASSWD = (
     "root:x:0:0:root:/root:/bin/sh\n"
@@ -105,6 +106,7 @@ GROUP = "root:x:0:\npostgres:x:999:\napp:x:1000:\n"
 SERVER_PACKAGES = {
     "redis": ("redis-server", "redis-tools"),
     "postgres": ("postgresql-15", "postgresql-client-15", "tzdata"),
+    "web": ("python3-psycopg2", "python3.11-minimal", "libpython3.11-stdlib"),
 }
 
 

@@ -51,6 +51,7 @@ from pytest_multiarch.run import replay
 from pytest_multiarch.run.calls import CallSeen, Recorder, name_values
 from pytest_multiarch.run.control import ControlWay
 from pytest_multiarch.run.measure import Plan, measure_subjects
+from pytest_multiarch.run.network import NameImage
 from pytest_multiarch.run.variant import Variant
 
 __name__ = "pytest_multiarch.fake"  # its frames are to count as the package's own
@@ -258,7 +259,12 @@ class FakeSession:
         container.remove()
 
     def open_variant(
-        self, reference: ImageReference, platform: Platform, *, recorder: Recorder | None
+        self,
+        reference: ImageReference,
+        platform: Platform,
+        *,
+        recorder: Recorder | None,
+        name_image: NameImage = ImageReference.parse,
     ) -> Variant:
         """Give a variant, or the error that the image's name says."""
         is_foreign = platform.architecture == "arm64"

@@ -183,5 +183,5 @@ def _is_short_enough(difference: Difference) -> bool:
     """Whether the commands of its calls can be shown."""
     commands = [each.command for each in difference.seen.values() if each and each.command]
     words = [word for each in commands for word in (*each.argv, *(each.entrypoint or ()))]
-    words += [name for each in commands for name in (*each.env_names, *each.files)]
+    words += [name for each in commands for name in (*each.env_names, *each.files, *each.options)]
     return sum(map(len, words)) <= _COMMANDS_LIMIT
