@@ -8,6 +8,7 @@ import json
 import math
 import time
 from collections import deque
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from pytest_multiarch.core.errors import ContainerError, EngineError, EngineGoneError
@@ -32,6 +33,7 @@ from pytest_multiarch.engine.messages import (
     explain_exec_failure,
     explain_start_failure,
 )
+from pytest_multiarch.engine.transport import find_ssh_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -88,10 +90,11 @@ class DockerEngine:
         """The endpoint, for messages."""
         return self._connection.endpoint.url
 
-    @property
+    @cached_property
     def host(self) -> str:
         """The name or address under which published ports are reached from here."""
-        return self._connection.endpoint.host
+        endpoint = self._connection.endpoint
+        return find_ssh_host(endpoint.url) if endpoint.scheme == "ssh" else endpoint.host
 
     def read_facts(self) -> EngineFacts:
         """Give what the node said of itself when it was connected to."""

@@ -66,7 +66,7 @@ def find_session(config: pytest.Config) -> Session:
     if state.session is None:
         from pytest_multiarch.plugin.wiring import open_session
 
-        state.session = open_session(state)
+        state.session = open_session(state, config.rootpath)
     return state.session
 
 
