@@ -12,7 +12,7 @@ from pytest_multiarch.core.ports import ImageSizes
 from pytest_multiarch.core.statistics import Samples, measure_ratio, summarize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_multiarch.core.budget import Budget
     from pytest_multiarch.core.overhead import Measurement, PlatformSamples, Sample
@@ -38,7 +38,7 @@ class Circumstances:
     sizes: Mapping[Platform, ImageSizes] = field(default_factory=dict)
     control_note: str = ""
     notes: tuple[str, ...] = ()
-    machine: Mapping[str, str] = field(default_factory=dict)
+    machines: Mapping[Platform, Mapping[str, str]] = field(default_factory=dict)
     load: float | None = None
     cores: int | None = None
 
@@ -48,7 +48,7 @@ def assess(measurement: Measurement, given: Circumstances) -> Overhead:
     own = [each for each in measurement.platforms if not each.is_control]
     control = next((each for each in measurement.platforms if each.is_control), None)
     base = next((each for each in own if each.platform == given.baseline), None)
-    warnings = (*given.notes, *_find_noise(own, given))
+    warnings = (*given.notes, *_list_apart(own, given), *_find_noise(own, given))
     costs = []
     for each in own:
         sizes = given.sizes.get(each.platform, ImageSizes())
@@ -77,11 +77,24 @@ def assess(measurement: Measurement, given: Circumstances) -> Overhead:
                 steps_s=given.steps_s.get(each.platform, {}),
                 budget=None if each is base and len(own) > 1 else given.budgets.get(each.platform),
                 warnings=warnings,
-                machine=given.machine,
+                machine=given.machines.get(each.platform, {}),
                 failure=measurement.explain_failure(),
             )
         )
     return Overhead(tuple(costs))
+
+
+def _list_apart(own: Iterable[PlatformSamples], given: Circumstances) -> Iterator[str]:
+    """Say which ratios are of two nodes, whose machines may differ."""
+    nodes = {each: machine.get("node", "") for each, machine in given.machines.items()}
+    base = nodes.get(given.baseline, "")
+    for each in own:
+        node = nodes.get(each.platform, "")
+        if base and node and node != base:
+            yield (
+                f"{each.platform} was measured on {node}, {given.baseline} on {base}: the machines "
+                "are part of the ratio"
+            )
 
 
 def _divide(one: PlatformSamples, base: PlatformSamples) -> Ratio | None:

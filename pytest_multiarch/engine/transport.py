@@ -244,6 +244,10 @@ class TlsStream:
         """Say how long to wait."""
         self._sock.settimeout(timeout_s)
 
+    def shutdown(self, how: int) -> None:
+        """End the socket below, for every process that has it."""
+        self._sock.shutdown(how)
+
     def close(self) -> None:
         """Close the socket below."""
         self._sock.close()

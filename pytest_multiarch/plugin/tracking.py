@@ -354,6 +354,7 @@ def _list_properties(trace: Trace) -> list[tuple[str, object]]:
         for pair in (
             ("multiarch_platform", str(variant.platform)),
             ("multiarch_execution", str(variant.execution)),
+            ("multiarch_node", variant.node.name),
             ("multiarch_digest", variant.digest),
             *_list_ratios(trace, variant.platform),
         )

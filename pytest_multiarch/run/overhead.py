@@ -244,7 +244,9 @@ class OverheadMeter:
                 sizes=sizes,
                 control_note=control_note,
                 notes=notes,
-                machine=self._settings.read_machine(self._variants[0]),
+                machines={
+                    each.platform: self._settings.read_machine(each) for each in self._variants
+                },
                 load=order.load[0],
                 cores=order.load[1],
             ),
