@@ -26,7 +26,8 @@ class Circumstances:
 
     `load` is the machine's load when measuring began and `cores` its number of cores, None where
     that is not the machine of the node. `control_note` says how far the
-    control run reached, or why there is none.
+    control run reached, or why there is none; `twin_notes` where platforms with a node of their
+    own were emulated beside it, or why they were not.
     """
 
     label: str
@@ -37,6 +38,7 @@ class Circumstances:
     steps_s: Mapping[Platform, Mapping[str, float]] = field(default_factory=dict)
     sizes: Mapping[Platform, ImageSizes] = field(default_factory=dict)
     control_note: str = ""
+    twin_notes: Mapping[Platform, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     machines: Mapping[Platform, Mapping[str, str]] = field(default_factory=dict)
     load: float | None = None
@@ -46,7 +48,8 @@ class Circumstances:
 def assess(measurement: Measurement, given: Circumstances) -> Overhead:
     """Divide the times of each platform by the baseline's, and say how far they can be trusted."""
     own = [each for each in measurement.platforms if not each.is_control]
-    control = next((each for each in measurement.platforms if each.is_control), None)
+    emulated = {each.platform: each for each in measurement.platforms if each.is_control}
+    control = emulated.get(given.baseline)
     base = next((each for each in own if each.platform == given.baseline), None)
     warnings = (*given.notes, *_list_apart(own, given), *_find_noise(own, given))
     costs = []
@@ -55,6 +58,9 @@ def assess(measurement: Measurement, given: Circumstances) -> Overhead:
         split = None
         if base is not None and control is not None and each.execution.is_emulated:
             split = _split_ratio(each, base, control, given.control_note)
+        elif base is not None and each is not base and each.platform in emulated:
+            twin = emulated[each.platform]
+            split = _compare_twin(each, base, twin, given.twin_notes.get(each.platform, ""))
         costs.append(
             PlatformCost(
                 label=given.label,
@@ -70,7 +76,9 @@ def assess(measurement: Measurement, given: Circumstances) -> Overhead:
                 system_s=_find_median(each, "system_s"),
                 ratio=None if base is None or each is base else _divide(each, base),
                 control=split,
-                control_note="" if split else given.control_note,
+                control_note=""
+                if split
+                else given.twin_notes.get(each.platform, "") or given.control_note,
                 start_s=given.starts_s.get(each.platform),
                 size=sizes.content,
                 unpacked=sizes.unpacked,
@@ -118,6 +126,22 @@ def _split_ratio(
         architecture=architecture,
         execution=control.execution,
         samples_s=control.walls_s,
+        note=note,
+    )
+
+
+def _compare_twin(
+    native: PlatformSamples, base: PlatformSamples, twin: PlatformSamples, note: str
+) -> ControlCost | None:
+    """Tell what emulating a platform costs from its being run on hardware of its own too."""
+    emulator, architecture = _divide(twin, native), _divide(native, base)
+    if emulator is None or architecture is None:
+        return None
+    return ControlCost(
+        emulator=emulator,
+        architecture=architecture,
+        execution=twin.execution,
+        samples_s=twin.walls_s,
         note=note,
     )
 

@@ -143,6 +143,22 @@ class Session:
         resolved = place.node.resolve(reference, platform)
         return Variant(place.node, resolved, place.execution, recorder=recorder)
 
+    def open_twin(self, variant: Variant) -> Variant | None:
+        """Give a variant that ran natively on a node of its own as the default node emulates it.
+
+        None where it has no such node, or the default one runs it natively too.
+
+        Raises:
+            MultiarchError: the default node cannot run it.
+        """
+        if variant.node is self._node or variant.execution.is_emulated:
+            return None
+        execution = self._node.require_execution(variant.platform)
+        if not execution.is_emulated:
+            return None
+        resolved = self._node.resolve(variant.resolved.reference, variant.platform)
+        return Variant(self._node, resolved, execution)
+
     def look_first(
         self, variant: Variant, rules: ImageRules, platforms: Sequence[Platform]
     ) -> Inspected:

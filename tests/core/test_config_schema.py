@@ -32,6 +32,10 @@ GOOD: list[dict[str, Any]] = [
     {"static_parity": {"allow": [{"subject": "Env *", "part": "config", "reason": "x"}]}},
     {"image": f"app@sha256:{'a' * 64}"},
     {"image": "[::1]:5000/app:1"},
+    {"nodes": {"linux/arm64": {"host": "ssh://me@pi:22", "fallback": "emulate"}}},
+    {"nodes": {"arm64": {"host": "tcp://[::1]:2376", "tls": "certs", "fallback": "none"}}},
+    {"nodes": {"arm64": {"host": "tcp://pi", "tls": {"ca": "a", "verify": "false"}}}},
+    {"nodes": {"arm64": {"host": "unix:///run/pi.sock"}, "linux/arm/v7": {"context": "pi"}}},
     {"control": {"enabled": "true", "emulator": "/usr/bin/qemu-x86_64-static"}},
     {"control": {"enabled": False}},
 ]
@@ -58,6 +62,13 @@ BAD: list[Any] = [
     {"runners": {"linux/arm64": [1]}},
     {"runners": {"linux/arm64": " "}},
     {"runners": {"a b": "x"}},
+    {"nodes": ["ssh://pi"]},
+    {"nodes": {"linux/arm64": "ssh://pi"}},
+    {"nodes": {"linux/arm64": {"host": "pi:2376"}}},
+    {"nodes": {"linux/arm64": {"host": "http://pi"}}},
+    {"nodes": {"linux/arm64": {"host": "ssh://pi", "fallback": "skip"}}},
+    {"nodes": {"linux/arm64": {"host": "tcp://pi:1", "tls": True}}},
+    {"nodes": {"linux/arm64": {"host": "tcp://pi:1", "tls": {"certificate": "a"}}}},
     {"control": True},
     {"control": {"enabled": "yes"}},
     {"control": {"emulator": ""}},
@@ -91,6 +102,11 @@ KNOWN_ONLY_TO_THE_READER: list[dict[str, Any]] = [
     {"image": "UPPER"},
     {"normalize": ["("]},
     {"runners": {"arm64": "a", "linux/arm64": "b"}},
+    {"nodes": {"linux/arm64": {"host": "ssh://me:secret@pi"}}},
+    {"nodes": {"linux/arm64": {"fallback": "emulate"}}},
+    {"nodes": {"linux/arm64": {"host": "ssh://pi", "context": "pi"}}},
+    {"nodes": {"linux/arm64": {"host": "ssh://pi", "tls": "certs"}}},
+    {"nodes": {"arm64": {"host": "ssh://a"}, "linux/arm64": {"host": "ssh://b"}}},
 ]
 
 
