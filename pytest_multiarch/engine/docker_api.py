@@ -79,6 +79,7 @@ class DockerEngine:
         self._facts = parse_facts(
             info, connection.version, node=self.address, api_version=connection.api_version
         )
+        self._is_podman = self._facts.product == "Podman"
         self._images = ImageStore(
             connection,
             has_containerd_store=self._facts.has_containerd_store,
@@ -240,10 +241,12 @@ class DockerEngine:
 
     def list_processes(self, container_id: str) -> tuple[str, ...]:
         """Give the command lines of its processes as the node sees them, process 1 first."""
+        # Podman has the container's own `ps` asked by default, if it has one.
+        params, title = ({"ps_args": "hpid,args"}, "HPID") if self._is_podman else (None, "PID")
         with self._about(container_id):
             state = self._connection.read_json(f"/containers/{container_id}/json")["State"]
-            table = self._connection.read_json(f"/containers/{container_id}/top")
-        column = table["Titles"].index("PID")
+            table = self._connection.read_json(f"/containers/{container_id}/top", params=params)
+        column = table["Titles"].index(title)
         first = str(state.get("Pid"))
         rows = sorted(table["Processes"] or (), key=lambda row: row[column] != first)
         return tuple(str(row[-1]) for row in rows)
