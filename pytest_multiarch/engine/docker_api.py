@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from pytest_multiarch.core.errors import ContainerError, EngineError, EngineGoneError
+from pytest_multiarch.core.index import parse_image_config
 from pytest_multiarch.core.ports import ignore_bytes
 from pytest_multiarch.engine.archive import build_archive, list_parents, read_first_file
 from pytest_multiarch.engine.attachment import FrameParser
@@ -150,6 +151,8 @@ class DockerEngine:
     def create_container(self, spec: ContainerSpec) -> str:
         """Create, and give the id."""
         params = {} if spec.platform is None else {"platform": str(spec.platform)}
+        if self._is_podman and spec.platform is not None:
+            self._refuse_other_platform(spec.image, spec.platform)
         try:
             response = self._connection.request(
                 "POST",
@@ -166,11 +169,34 @@ class DockerEngine:
             ) from None
         return str(self._connection.parse_json(response)["Id"])
 
+    def _refuse_other_platform(self, image: str, platform: Platform) -> None:
+        """Say what Docker would: Podman only warns, and runs the platform that is there.
+
+        Raises:
+            PlatformMissingError: the image on the engine is for another platform.
+        """
+        document = self._images.inspect(image)
+        found = platform if document is None else parse_image_config(document).platform
+        if found != platform:
+            raise explain_create_failure(
+                f"image with reference {image} was found but its platform ({found}) does not match "
+                f"the specified platform ({platform})",
+                reference=image,
+                platform=platform,
+                has_image=True,
+            )
+
     def attach(self, container_id: str, *, has_stdin: bool) -> Attachment:
         """Connect to the main process's streams."""
         params = {"stream": "1", "stdout": "1", "stderr": "1", "stdin": "1" if has_stdin else "0"}
-        with self._about(container_id):
+        try:
             return self._connection.hijack(f"/containers/{container_id}/attach", params=params)
+        except EngineRefusedError as error:
+            # Podman has the runtime make the container already here.
+            if self._is_podman and error.text.startswith("preparing container"):
+                raise explain_start_failure(error.text) from None
+            with self._about(container_id):
+                raise
 
     def start_container(self, container_id: str) -> None:
         """Start it."""
@@ -365,7 +391,9 @@ class DockerEngine:
                     "after its output did"
                 )
             time.sleep(0.005)
-        if failure := explain_exec_failure(document):
+        # Podman forgets the process id; its runtime's words stand in the output.
+        failure = None if self._is_podman else explain_exec_failure(document)
+        if failure is not None:
             raise failure
         return int(document["ExitCode"])
 
@@ -397,7 +425,8 @@ class DockerEngine:
         try:
             yield
         except EngineRefusedError as error:
-            if error.status in (404, 409):
+            # Podman says 500 of an exec in a container that does not run.
+            if error.status in (404, 409) or "container state improper" in error.text:
                 raise ContainerError(f"container {container_id[:12]}: {error.text}") from None
             raise
 
