@@ -59,6 +59,9 @@ if TYPE_CHECKING:
 
 _LOG_LIMIT = 1024 * 1024
 _EXEC_SETTLE_S = 10.0
+_REMOVE_SETTLE_S = 10.0
+_IMPROPER = "container state improper"
+"""Podman's words for what cannot be done to a container as it is now."""
 _CHUNK = 64 * 1024
 
 
@@ -226,14 +229,21 @@ class DockerEngine:
 
     def remove_container(self, container_id: str) -> None:
         """Kill and remove it with its anonymous volumes."""
-        try:
-            self._connection.request(
-                "DELETE", f"/containers/{container_id}", params={"force": "1", "v": "1"}
-            )
-        except EngineRefusedError as error:
-            # 409: somebody else is removing it at this moment.
-            if error.status not in (404, 409):
-                raise
+        deadline = time.monotonic() + _REMOVE_SETTLE_S
+        while True:
+            try:
+                self._connection.request(
+                    "DELETE", f"/containers/{container_id}", params={"force": "1", "v": "1"}
+                )
+            except EngineRefusedError as error:
+                # Podman stumbles over a container that ends at this moment.
+                if _IMPROPER in error.text and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    continue
+                # 409: somebody else is removing it at this moment.
+                if error.status not in (404, 409):
+                    raise
+            return
 
     def stop_container(self, container_id: str, *, timeout_s: float) -> None:
         """Ask it to end, kill it after `timeout_s`."""
@@ -426,7 +436,7 @@ class DockerEngine:
             yield
         except EngineRefusedError as error:
             # Podman says 500 of an exec in a container that does not run.
-            if error.status in (404, 409) or "container state improper" in error.text:
+            if error.status in (404, 409) or _IMPROPER in error.text:
                 raise ContainerError(f"container {container_id[:12]}: {error.text}") from None
             raise
 
