@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[1]
+WAYS = ("tcp", "tls", "ssh", "ssh_alias", "ssh_bin")
 STATUS_VARIABLE = "PYTEST_MULTIARCH_ENGINES"
 
 
@@ -26,6 +27,9 @@ class KnownEngine:
     store: str
     version: str
     api: str
+    ways: Mapping[str, str] = field(default_factory=dict)
+    """How else it is reached, of engine `node`: `tcp` with the files in the folder `tls`; `ssh`,
+    and `ssh_alias`, by the `ssh` in the folder `ssh_bin`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,11 @@ def find_engines() -> KnownEngines:
     status = json.loads(text if text.lstrip().startswith("{") else Path(text).read_text())
     keys = ("host", "store", "version", "api")
     by_name = {
-        name: KnownEngine(name=name, **{key: each[key] for key in keys})
+        name: KnownEngine(
+            name=name,
+            **{key: each[key] for key in keys},
+            ways={key: each[key] for key in WAYS if key in each},
+        )
         for name, each in status["engines"].items()
     }
     owners = {each["owner"] for each in status["engines"].values()}
