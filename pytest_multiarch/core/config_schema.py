@@ -327,9 +327,7 @@ SETTINGS = (
         description="Engines that platforms have of their own, on hardware of theirs: from a "
         "platform to a mapping with `host` or `context`, `tls` and `fallback`.",
         default="none",
-        kind=MappingOf(
-            what="a mapping from platforms to nodes", key=PLATFORM, item=_NODE
-        ),
+        kind=MappingOf(what="a mapping from platforms to nodes", key=PLATFORM, item=_NODE),
     ),
     Definition(
         name="normalize",

@@ -193,9 +193,7 @@ def _make_own_nodes(
             made[place] = make_node(
                 partial(_locate_node, place, folder=root, origin=f"{platform}, {origin}")
             )
-        own[platform] = OwnNode(
-            node=made[place], may_emulate=settings.may_emulate, origin=origin
-        )
+        own[platform] = OwnNode(node=made[place], may_emulate=settings.may_emulate, origin=origin)
     return own
 
 

@@ -223,9 +223,7 @@ class OverheadMeter:
         )
         if measurement.control_failure is not None:
             note = f"no control run: {measurement.control_failure.headline}"
-        return self._finish(
-            measurement, "command", order, control_note=note, twin_notes=twin_notes
-        )
+        return self._finish(measurement, "command", order, control_note=note, twin_notes=twin_notes)
 
     def _finish(
         self,

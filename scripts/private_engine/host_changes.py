@@ -95,16 +95,30 @@ def open_network(journal: Journal, iptables: str) -> None:
         IP_FORWARD.write_text("1")
 
 
-def provide_bridge(journal: Journal, index: int) -> tuple[str, ipaddress.IPv4Network]:
-    """Return an engine's bridge, made if missing, and the addresses for its other networks."""
-    bridge = f"pma{journal.instance}-{index}"
+def split_pool(journal: Journal, index: int) -> ipaddress.IPv4Network:
+    """Return the part of the pool that is an engine's."""
     if "pool_prefix" not in journal.data:
         # What runs already has quarters of the pool.
         journal.save(pool_prefix=18 if journal.data.get("bridges") else 19)
     parts = list(choose_pool(journal).subnets(new_prefix=journal.data["pool_prefix"]))
     if index >= len(parts):
-        raise EngineError("No room for one more engine beside those that run: take them down.")
-    own, others = parts[index].subnets()
+        raise EngineError(
+            "No room for one more engine beside those that run. Run: scripts/engine down"
+        )
+    return parts[index]
+
+
+def choose_subnet(journal: Journal, name: str) -> tuple[str, ipaddress.IPv4Network]:
+    """Return the bridge, which it makes itself, and the addresses of Podman's default network."""
+    bridge = f"pma{journal.instance}-{name[0]}"
+    journal.save(podman_bridge=bridge)
+    return bridge, next(split_pool(journal, 7).subnets(new_prefix=24))
+
+
+def provide_bridge(journal: Journal, index: int) -> tuple[str, ipaddress.IPv4Network]:
+    """Return an engine's bridge, made if missing, and the addresses for its other networks."""
+    bridge = f"pma{journal.instance}-{index}"
+    own, others = split_pool(journal, index).subnets()
     if not Path(f"/sys/class/net/{bridge}").exists():
         journal.save(bridges=sorted({*journal.data.get("bridges", []), bridge}))
         # Without an address of its own a bridge takes that of some port, and changes it with them.

@@ -22,6 +22,12 @@ SSHD_RUN_FOLDER = "/run/sshd"
 _DAYS = "3650"
 
 
+def find_absent() -> list[str]:
+    """Return the programs that the machine lacks for a node to be reached."""
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    return [name for name in TOOLS if shutil.which(name, path=path) is None]
+
+
 def find_tool(name: str) -> str:
     """Return the path of a program of the machine's; raise EngineError with the cure."""
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")

@@ -146,9 +146,7 @@ def node(suite: Suite, engines: KnownEngines, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_every_variant_runs_where_it_should(
-    node: NodeSuite, disjoint_image: str, way: str
-) -> None:
+def test_every_variant_runs_where_it_should(node: NodeSuite, disjoint_image: str, way: str) -> None:
     """By what each daemon saw; ports are the node's; the environment stays as it was."""
     suite = node.suite
     node.configure(way)
