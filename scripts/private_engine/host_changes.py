@@ -13,7 +13,8 @@ BINFMT = Path("/proc/sys/fs/binfmt_misc")
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 # Daemons make these wherever their own state is; `down` removes those that `up` found missing.
 RUN_FOLDERS = (
-    "/run/sshd", "/run/docker/plugins", "/run/docker", "/run/containerd/s", "/run/containerd", "/run/runc"
+    "/run/sshd", "/run/docker/plugins", "/run/docker", "/run/containerd/s", "/run/containerd",
+    "/run/runc",
 )  # fmt: skip
 # The architectures, as QEMU calls them, that container images are published for.
 EMULATED = (

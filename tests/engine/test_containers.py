@@ -358,7 +358,7 @@ def test_a_program_may_end_with_the_shell_s_codes(bench: Bench, running: str, co
 def test_exec_in_a_container_that_ended_is_an_error(bench: Bench) -> None:
     container_id = bench.start("exit", "0")
     bench.engine.wait_container(container_id, timeout_s=30)
-    with pytest.raises(ContainerError, match="not running|on running containers"):
+    with pytest.raises(ContainerError, match=r"not running|on running containers"):
         execute(bench, container_id, "/probe", "say", "hi")
     bench.engine.remove_container(container_id)
 

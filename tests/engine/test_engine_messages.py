@@ -177,7 +177,7 @@ def pushed(bench: Bench, engines: KnownEngines) -> Iterator[str]:
 @needs_registry
 def test_a_platform_that_the_index_lacks(bench: Bench, pushed: str) -> None:
     with pytest.raises(
-        PlatformMissingError, match="has no variant for linux/s390x: .*no (match|image)"
+        PlatformMissingError, match=r"has no variant for linux/s390x: .*no (match|image)"
     ):
         bench.engine.pull(pushed, S390X)
 
