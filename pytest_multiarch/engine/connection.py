@@ -194,7 +194,8 @@ class Connection:
             why = "" if is_silent else f": {describe_cause(error)}"
             raise EngineGoneError(
                 f"{self.endpoint.url} {what}{why}",
-                cure="look at the engine's own log (journalctl -u docker)",
+                cure="look at the engine's own log"
+                f"{'' if self.endpoint.is_local else ' on that machine'} (journalctl -u docker)",
             ) from error
 
     def _refuse(self, status: int, body: bytes, reason: str) -> EngineRefusedError:

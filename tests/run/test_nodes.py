@@ -80,7 +80,9 @@ def test_a_node_that_is_down_is_unavailable_and_asked_once() -> None:
     for _ in range(2):
         with pytest.raises(PlatformUnavailableError) as caught:
             session.open_variant(APP, ARM64, recorder=None)
-        assert "linux/arm64 is unavailable, since its node is: no Docker engine" in str(caught.value)
+        assert "linux/arm64 is unavailable, since its node is: no Docker engine" in str(
+            caught.value
+        )
         assert "mend nodes in multiarch.yaml:3" in caught.value.cure
     assert cast("FakeTools", own.tools).opened == 1
     assert session.open_variant(APP, AMD64, recorder=None)
