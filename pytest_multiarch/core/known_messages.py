@@ -341,7 +341,7 @@ KNOWN_MESSAGES = (
             r"\[FATAL tini \(\d+\)\] exec /[^\n]* failed: no such file or directory",
             r"ERROR \(catatonit:\d+\): failed to exec pid1: no such file or directory",
             r"[^\n]*exec container process \(missing dynamic library\?\)[^\n]*",
-            rf"Error: [^\n]*: OCI runtime attempted to invoke a command that was not found{_PODMAN}",
+            rf"Error: [^\n]*runtime attempted to invoke a command that was not found{_PODMAN}",
             rf"Error: [^\n]*exec: [^\n]*permission denied[^\n]*: OCI permission denied{_PODMAN}",
         ),
         exit_codes=(*_REFUSED_CODES, 127),

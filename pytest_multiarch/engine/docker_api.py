@@ -60,6 +60,8 @@ if TYPE_CHECKING:
 _LOG_LIMIT = 1024 * 1024
 _EXEC_SETTLE_S = 10.0
 _REMOVE_SETTLE_S = 10.0
+_SHORTEST_PAUSE_S = 0.01
+_LONGEST_PAUSE_S = 0.25
 _IMPROPER = "container state improper"
 """Podman's words for what cannot be done to a container as it is now."""
 _CHUNK = 64 * 1024
@@ -210,6 +212,8 @@ class DockerEngine:
 
     def wait_container(self, container_id: str, *, timeout_s: float) -> int:
         """Wait for the end and give the exit code."""
+        if self._is_podman:
+            return self._poll_end(container_id, timeout_s)
         try:
             with self._about(container_id):
                 response = self._connection.request(
@@ -220,6 +224,17 @@ class DockerEngine:
                 raise TimeoutError from None
             raise
         return int(self._connection.parse_json(response)["StatusCode"])
+
+    def _poll_end(self, container_id: str, timeout_s: float) -> int:
+        """Look until it has ended; Podman's own wait looks only every 250 ms."""
+        deadline, pause_s = time.monotonic() + timeout_s, _SHORTEST_PAUSE_S
+        while (exit_code := self.inspect_container(container_id).exit_code) is None:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError
+            time.sleep(min(pause_s, left_s))
+            pause_s = min(1.5 * pause_s, _LONGEST_PAUSE_S)
+        return exit_code
 
     def inspect_container(self, container_id: str) -> ContainerState:
         """Look at it."""

@@ -63,8 +63,8 @@ class Question:
     """What is asked: which platforms, which of them have to run, and whether to try them.
 
     `nodes` are the platforms with a node of their own, and whether they may be emulated while it
-    is down. `settings` is what was found of the project's configuration. What is started is removed by
-    its session, which `labels` carry.
+    is down. `settings` is what was found of the project's configuration. What is started is
+    removed by its session, which `labels` carry.
     """
 
     platforms: tuple[Platform, ...]
