@@ -1,23 +1,29 @@
-"""A Podman service beside the Docker engines: the machine's own podman, with storage of its own."""
+"""Podman's services, of root and of nobody: the machine's podman, with storage of our own."""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
+import shlex
 import shutil
+import signal
 import socket
+import stat
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from private_engine.host_changes import choose_subnet
-from private_engine.journal import EngineError, Journal, is_ok, say, spawn, stop
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from private_engine.journal import Journal, is_ok, say, spawn, stop
 
 NAME = "podman"
-PACKAGES = "podman netavark"
+ROOTLESS = "podman-rootless"
+NAMES = (NAME, ROOTLESS)
+PACKAGES = "podman netavark uidmap slirp4netns fuse-overlayfs catatonit"
+ROOTLESS_TOOLS = ("newuidmap", "slirp4netns", "setpriv", "unshare")
+_NOBODY = 65534
 # Of a network that is called so Podman expects this id.
 _NETWORK_ID = "2f259bab93aaaaa2542ba43ef33eb990d0999ee1b9924b557b7be53c0b7a1bb9"
 # Where root lacks CAP_SYS_RESOURCE, Podman's limits cannot be set; crun 1.8 refuses some cgroups.
@@ -42,39 +48,57 @@ os.execv("{runc}", ["runc", *args])
 """
 
 
-def is_installed() -> bool:
-    """Tell whether the machine has podman."""
-    return shutil.which("podman") is not None
+def list_absent(name: str) -> list[str]:
+    """Return the programs that the machine lacks for a service of Podman's."""
+    needed = ("podman", *(ROOTLESS_TOOLS if name == ROOTLESS else ()))
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    return [each for each in needed if shutil.which(each, path=path) is None]
 
 
-def start_podman(journal: Journal, base: Path, registry_port: int) -> None:
-    """Start the service, unless it runs; images come from our registry without TLS."""
-    if not is_installed():
-        raise EngineError(f"not found on PATH: podman. Run: apt-get install --yes {PACKAGES}")
-    folder = journal.home / "engines" / NAME
-    docker = folder / "podman.sock"
-    if not journal.find_process(NAME):
+def start_podman(journal: Journal, name: str, base: Path, registry_port: int) -> None:
+    """Start a service, unless it runs; images come from our registry without TLS."""
+    folder = journal.home / "engines" / name
+    docker = folder / "run/podman.sock"
+    if not journal.find_process(name):
         docker.unlink(missing_ok=True)
-        env = write_configuration(journal, folder, base, registry_port)
-        argv = [*list_words(folder), "system", "service", "--time", "0", f"unix://{docker}"]
-        spawn(journal, NAME, argv, env, lambda: bool(ask(docker, "/version")))
-    say(f"  engine {NAME}: Podman {ask(docker, '/version')['Version']}, unix://{docker}")
-
-
-def list_words(folder: Path) -> list[str]:
-    """Return the podman command with the places of its storage."""
-    return ["podman", "--root", f"{folder}/storage", "--runroot", f"{folder}/run"]
+        env = write_configuration(journal, name, folder, base, registry_port)
+        words = ["podman", "--root", f"{folder}/storage", "--runroot", f"{folder}/run/podman"]
+        argv = [*words, "system", "service", "--time", "0", f"unix://{docker}"]
+        if name == ROOTLESS:
+            argv, env = become_nobody(folder, argv, env)
+        spawn(journal, name, argv, env, lambda: bool(ask(docker, "/version")))
+    say(f"  engine {name}: Podman {ask(docker, '/version')['Version']}, unix://{docker}")
 
 
 def write_configuration(
-    journal: Journal, folder: Path, base: Path, registry_port: int
+    journal: Journal, name: str, folder: Path, base: Path, registry_port: int
 ) -> dict[str, str]:
     """Write what Podman reads in the place of the machine's configuration; return variables."""
-    networks = folder / "networks"
-    networks.mkdir(parents=True, exist_ok=True)
+    (folder / "run").mkdir(parents=True, exist_ok=True)
+    system_python = Path("/usr/bin/python3")  # which the user nobody can execute too
+    python = system_python if system_python.exists() else sys.executable
     runtime = folder / "runtime"
-    runtime.write_text(_RUNTIME.format(python=sys.executable, runc=base / "usr/sbin/runc"))
+    runtime.write_text(_RUNTIME.format(python=python, runc=base / "usr/sbin/runc"))
     runtime.chmod(0o755)
+    network = "" if name == ROOTLESS else write_network(journal, folder / "networks")
+    (folder / "containers.conf").write_text(
+        f'[network]\nnetwork_backend = "netavark"\n{network}'
+        '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "ours"\n'
+        f'[engine.runtimes]\nours = ["{runtime}"]\n'
+    )
+    (folder / "registries.conf").write_text(
+        f'[[registry]]\nlocation = "127.0.0.1:{registry_port}"\ninsecure = true\n'
+    )
+    return {
+        **{key: value for key, value in os.environ.items() if not key.startswith("DOCKER_")},
+        "CONTAINERS_CONF": f"{folder}/containers.conf",
+        "CONTAINERS_REGISTRIES_CONF": f"{folder}/registries.conf",
+    }
+
+
+def write_network(journal: Journal, networks: Path) -> str:
+    """Write the default network, with a bridge and addresses of ours; return its setting."""
+    networks.mkdir(exist_ok=True)
     bridge, subnet = choose_subnet(journal, NAME)
     (networks / "podman.json").write_text(
         json.dumps({
@@ -84,19 +108,33 @@ def write_configuration(
             "ipam_options": {"driver": "host-local"},
         })
     )  # fmt: skip
-    (folder / "containers.conf").write_text(
-        f'[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "{networks}"\n'
-        '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "ours"\n'
-        f'[engine.runtimes]\nours = ["{runtime}"]\n'
-    )
-    (folder / "registries.conf").write_text(
-        f'[[registry]]\nlocation = "127.0.0.1:{registry_port}"\ninsecure = true\n'
-    )
-    return {
-        **{name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")},
-        "CONTAINERS_CONF": f"{folder}/containers.conf",
-        "CONTAINERS_REGISTRIES_CONF": f"{folder}/registries.conf",
-    }
+    return f'network_config_dir = "{networks}"\n'
+
+
+def become_nobody(
+    folder: Path, argv: list[str], env: dict[str, str]
+) -> tuple[list[str], dict[str, str]]:
+    """Have a command run as the user nobody, who has subordinate ids and a network device.
+
+    These are in a mount namespace of the command's own; the machine has them as before.
+    """
+    for each in (folder, folder / "run", folder / "storage"):
+        each.mkdir(exist_ok=True)
+        os.chown(each, _NOBODY, _NOBODY)
+    (folder / "subids").write_text("nobody:200000:65536\n")
+    device = folder / "tun"
+    if not device.exists():
+        os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(10, 200))
+        device.chmod(0o666)
+    mounts = [("subids", "/etc/subuid"), ("subids", "/etc/subgid"), ("tun", "/dev/net/tun")]
+    lines = ["mount --make-rshared /"]
+    lines += [f"mount --bind {shlex.quote(str(folder / name))} {at}" for name, at in mounts]
+    nobody = ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"]
+    lines += [f"exec {shlex.join([*nobody, *argv])}"]
+    own = {"HOME": str(folder), "XDG_RUNTIME_DIR": f"{folder}/run"}
+    path = f"{env['PATH']}:/usr/sbin:/sbin"
+    kept = {key: env[key] for key in ("CONTAINERS_CONF", "CONTAINERS_REGISTRIES_CONF")}
+    return ["unshare", "--mount", "sh", "-ec", "\n".join(lines)], {**kept, **own, "PATH": path}
 
 
 def ask(docker: Path, path: str, method: str = "GET") -> Any:
@@ -114,10 +152,11 @@ def ask(docker: Path, path: str, method: str = "GET") -> Any:
         connection.close()
 
 
-def stop_podman(journal: Journal) -> None:
-    """Remove the service's containers and networks, and end it."""
-    docker = journal.home / "engines" / NAME / "podman.sock"
-    process = journal.find_process(NAME)
+def stop_podman(journal: Journal, name: str) -> None:
+    """Remove a service's containers and networks, and end it."""
+    folder = journal.home / "engines" / name
+    docker = folder / "run/podman.sock"
+    process = journal.find_process(name)
     if process:
         for container in ask(docker, "/containers/json?all=1") or []:
             ask(docker, f"/containers/{container['Id']}?force=1&v=1", "DELETE")
@@ -125,15 +164,19 @@ def stop_podman(journal: Journal) -> None:
             if network["Name"] != "podman":
                 ask(docker, f"/networks/{network['Id']}", "DELETE")
     stop(process)
-    bridge = journal.data.get("podman_bridge")
-    if bridge:
-        is_ok("ip", "link", "del", bridge)
+    if name == ROOTLESS:
+        with contextlib.suppress(OSError, ValueError):  # what holds the user's namespace
+            pause = int((folder / "run/libpod/tmp/pause.pid").read_text())
+            if b"catatonit" in Path(f"/proc/{pause}/cmdline").read_bytes():
+                os.kill(pause, signal.SIGKILL)
+    elif journal.data.get("podman_bridge"):
+        is_ok("ip", "link", "del", journal.data["podman_bridge"])
 
 
-def describe(journal: Journal) -> dict[str, Any] | None:
-    """Return the service, in the shape that `status --json` prints; None where it does not run."""
-    docker = journal.home / "engines" / NAME / "podman.sock"
-    version = journal.find_process(NAME) and ask(docker, "/version")
+def describe(journal: Journal, name: str) -> dict[str, Any] | None:
+    """Return a service, in the shape that `status --json` prints; None where it does not run."""
+    docker = journal.home / "engines" / name / "run/podman.sock"
+    version = journal.find_process(name) and ask(docker, "/version")
     if not version:
         return None
     return {
