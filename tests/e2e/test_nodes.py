@@ -235,28 +235,28 @@ def test_a_node_that_is_down_is_unavailable(node: NodeSuite, images: Mapping[str
     node.suite.write("test_it.py", ONE.format(image=images["sample"]))
     finished = node.suite.run()
     assert finished.exit_code == 1
-    text = finished.cases["test_own_name[linux/arm64-1]"].message
+    text = finished.cases["test_own_name[1-linux/arm64]"].message
     assert "linux/arm64 is unavailable, since its node is: no Docker engine answers" in text
     assert "tcp://127.0.0.2:9 (from linux/arm64, nodes in multiarch.yaml:1)" in text
     assert "fallback: emulate" in text
     assert finished.output.count("start the engine there") == 1
-    assert finished.cases["test_own_name[linux/amd64-1]"].status == "passed"
+    assert finished.cases["test_own_name[1-linux/amd64]"].status == "passed"
     skipped = node.suite.run("--multiarch-unavailable=skip")
     assert skipped.exit_code == 0
-    assert skipped.cases["test_own_name[linux/arm64-1]"].status == "skipped"
+    assert skipped.cases["test_own_name[1-linux/arm64]"].status == "skipped"
 
 
 def test_ssh_says_why_it_does_not_connect(node: NodeSuite, images: Mapping[str, str]) -> None:
-    node.configure(host="ssh://nobody@127.0.0.1:9")
+    node.configure("ssh", host="ssh://nobody@127.0.0.1:9")
     node.suite.write("test_it.py", ONE.format(image=images["sample"]))
-    text = node.suite.run().cases["test_own_name[linux/arm64-1]"].message
+    text = node.suite.run().cases["test_own_name[1-linux/arm64]"].message
     assert "Connection refused" in text
 
 
 def test_a_wrong_certificate_is_said(node: NodeSuite, images: Mapping[str, str]) -> None:
     node.configure(tls={"verify": "false"})
     node.suite.write("test_it.py", ONE.format(image=images["sample"]))
-    text = node.suite.run().cases["test_own_name[linux/arm64-1]"].message
+    text = node.suite.run().cases["test_own_name[1-linux/arm64]"].message
     assert "certificate required" in text
 
 

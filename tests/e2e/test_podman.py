@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from tests.e2e.suite import Suite
     from tests.known_engines import KnownEngines
 
-pytestmark = pytest.mark.needs_engine("main", "registry", "podman")
+pytestmark = pytest.mark.needs_engine("main", "registry")
 
 
-@pytest.fixture
-def podman_suite(make_suite: Callable[..., Suite]) -> Suite:
-    """A suite on Podman."""
-    return make_suite("podman")
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.needs_engine(name))
+        for name in ("podman", "podman-rootless")
+    ]
+)
+def podman_suite(request: pytest.FixtureRequest, make_suite: Callable[..., Suite]) -> Suite:
+    """A suite on Podman, of root and of a user."""
+    return make_suite(request.param)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +130,7 @@ def test_podman_is_found_without_configuration(
 ) -> None:
     """By its socket in the user's runtime folder, if there is no Docker."""
     (tmp_path / "podman").mkdir()
-    behind = engines.by_name["podman"].host.removeprefix("unix://")
+    behind = engines.by_name[podman_suite.engine].host.removeprefix("unix://")
     (tmp_path / "podman" / "podman.sock").symlink_to(behind)
     for name in ("DOCKER_HOST", "DOCKER_CONFIG"):
         podman_suite.environ.pop(name, None)
