@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[1]
+OF_THE_MACHINE = ("node", "podman", "podman-rootless")
+"""Engines that need programs which the machine may lack: sshd, openssl, podman."""
 WAYS = ("tcp", "tls", "ssh", "ssh_alias", "ssh_bin")
 STATUS_VARIABLE = "PYTEST_MULTIARCH_ENGINES"
 
@@ -46,6 +48,11 @@ class KnownEngines:
     def has(self, name: str) -> bool:
         """Tell whether there is an engine of that name, or, for "registry", a registry."""
         return bool(self.registry) if name == "registry" else name in self.by_name
+
+    def lacks(self, name: str) -> bool:
+        """Tell whether there is none, though there are all that can be brought up here."""
+        is_expected = not self.is_users_own and name not in OF_THE_MACHINE
+        return not is_expected and not self.has(name)
 
     def make_environ(self, name: str) -> dict[str, str]:
         """Give the environment in which docker and docker-py use an engine."""

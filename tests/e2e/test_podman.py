@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tests.e2e.suite import Suite
     from tests.known_engines import KnownEngines
 
+# Podman does not see the HEALTHCHECK of an image in the OCI format, and takes note of a start
+# milliseconds after it.
+NOT_ON_PODMAN = ("test_healthcheck", "test_timings")
 pytestmark = pytest.mark.needs_engine("main", "registry")
 
 
@@ -43,10 +46,12 @@ def test_all_that_works_on_docker(
 ) -> None:
     """Natively and emulated, without a difference."""
     podman_suite.write("test_it.py", text.format(**registry_images))
-    finished = podman_suite.run("-v", "-n", "2", timeout_s=400)
+    left_out = " and ".join(f"not {name}" for name in NOT_ON_PODMAN)
+    finished = podman_suite.run("-v", "-n", "2", "-k", left_out, timeout_s=400)
     failed = {name: case.message for name, case in finished.cases.items() if case.message}
     assert failed == {}
-    assert {name.partition("[")[0] for name in finished.cases} == set(tests)
+    ran = {name.partition("[")[0] for name in finished.cases}
+    assert ran == {name for name in tests if not name.startswith(NOT_ON_PODMAN)}
     assert "linux/arm64  qemu" in finished.output
     assert podman_suite.list_left_behind() == []
     assert podman_suite.list_watchdogs() == []
