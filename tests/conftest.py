@@ -1,9 +1,11 @@
 """The engines and images that tests run on: private ones of `scripts/engine`, or the user's own.
 
 `needs_engine("main")` marks a test that talks to an engine; "classic", "middle" and "oldest" are
-other versions and stores, "registry" is the registry beside them. With nothing but a user's own
-Docker, tests that need more than `main` are deselected and named at the end, unless
-MULTIARCH_REQUIRE_ALL is set. What is not deselected fails where its engine is not there.
+other versions and stores, "node" is reached by TLS and ssh too, "podman" and "podman-rootless" are
+Podman, "registry" is the registry beside them. With nothing but a user's own Docker, tests that need
+more than `main` are deselected and named at the end, unless MULTIARCH_REQUIRE_ALL is set; so are
+those of "node" and Podman where the machine lacks their programs (sshd, openssl, podman). What is
+not deselected fails where its engine is not there.
 """
 
 from __future__ import annotations
@@ -40,9 +42,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if os.environ.get(REQUIRE_ALL_VARIABLE) or not any(needed.values()):
         return
     engines = find_engines()
-    if not engines.is_users_own:
+    if not engines.is_users_own and not engines.has("oldest"):
         return
-    left_out = [item for item in items if not all(map(engines.has, needed[item]))]
+    left_out = [item for item in items if any(map(engines.lacks, needed[item]))]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         config.stash[LEFT_OUT] = [item.nodeid for item in left_out]
@@ -55,7 +57,7 @@ def pytest_terminal_summary(
     """Name what was left out."""
     left_out = config.stash.get(LEFT_OUT, [])
     if left_out:
-        terminalreporter.section("left out: your Docker is one engine, and has no registry")
+        terminalreporter.section("left out: what this machine has no engine for")
         for node_id in left_out:
             terminalreporter.write_line(node_id)
         terminalreporter.write_line("scripts/engine up --all (Debian, Ubuntu) has what they need")

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[1]
+OF_THE_MACHINE = ("node", "podman", "podman-rootless")
+"""Engines that need programs which the machine may lack: sshd, openssl, podman."""
+WAYS = ("tcp", "tls", "ssh", "ssh_alias", "ssh_bin")
 STATUS_VARIABLE = "PYTEST_MULTIARCH_ENGINES"
 
 
@@ -26,6 +29,9 @@ class KnownEngine:
     store: str
     version: str
     api: str
+    ways: Mapping[str, str] = field(default_factory=dict)
+    """How else it is reached, of engine `node`: `tcp` with the files in the folder `tls`; `ssh`,
+    and `ssh_alias`, by the `ssh` in the folder `ssh_bin`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +48,11 @@ class KnownEngines:
     def has(self, name: str) -> bool:
         """Tell whether there is an engine of that name, or, for "registry", a registry."""
         return bool(self.registry) if name == "registry" else name in self.by_name
+
+    def lacks(self, name: str) -> bool:
+        """Tell whether there is none, though there are all that can be brought up here."""
+        is_expected = not self.is_users_own and name not in OF_THE_MACHINE
+        return not is_expected and not self.has(name)
 
     def make_environ(self, name: str) -> dict[str, str]:
         """Give the environment in which docker and docker-py use an engine."""
@@ -67,7 +78,11 @@ def find_engines() -> KnownEngines:
     status = json.loads(text if text.lstrip().startswith("{") else Path(text).read_text())
     keys = ("host", "store", "version", "api")
     by_name = {
-        name: KnownEngine(name=name, **{key: each[key] for key in keys})
+        name: KnownEngine(
+            name=name,
+            **{key: each[key] for key in keys},
+            ways={key: each[key] for key in WAYS if key in each},
+        )
         for name, each in status["engines"].items()
     }
     owners = {each["owner"] for each in status["engines"].values()}

@@ -17,11 +17,16 @@ from pytest_multiarch.core.checks import check_settings
 from pytest_multiarch.core.checkup import CheckState
 from pytest_multiarch.core.errors import EngineError, UsageError
 from pytest_multiarch.core.platform import COMMON_PLATFORMS, Platform
+from pytest_multiarch.core.settings import Setting
 from pytest_multiarch.engine.binfmt import read_emulators
 from pytest_multiarch.engine.buildx import read_buildx
 from pytest_multiarch.engine.credentials import read_logins
 from pytest_multiarch.engine.docker_api import open_engine
-from pytest_multiarch.engine.endpoint import find_endpoint, list_other_endpoints
+from pytest_multiarch.engine.endpoint import (
+    find_endpoint,
+    find_node_endpoint,
+    list_other_endpoints,
+)
 from pytest_multiarch.engine.machine import read_disk_space, read_machine
 from pytest_multiarch.engine.probe import build_probes
 from pytest_multiarch.engine.sessions import SessionLabels
@@ -34,11 +39,12 @@ from pytest_multiarch.run.doctor import Question, check_up
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pytest_multiarch.core.checkup import Buildx, Check, Login, Machine
     from pytest_multiarch.core.emulators import EmulatorTable
     from pytest_multiarch.core.ports import Engine, EngineFacts
+    from pytest_multiarch.core.settings import NodeSettings
     from pytest_multiarch.run.node import Watchdog
 
 NAME = "doctor"
@@ -72,19 +78,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print what was found; 1 if anything is wrong."""
     session_id = f"doctor-{secrets.token_hex(6)}"
-    settings, configured = _read_settings()
+    settings, configured, nodes = _read_settings()
     required = parse_platforms("--platforms", arguments.platforms) or configured
     common = () if arguments.platforms else tuple(map(Platform.parse, COMMON_PLATFORMS))
     question = Question(
         platforms=tuple(dict.fromkeys((*required, *common))),
         required=frozenset(required),
         is_to_try=arguments.is_to_try,
+        nodes={platform: each.may_emulate for platform, each in nodes.value.items()},
         settings=settings,
         versions=_read_versions(),
         session_id=session_id,
         labels=SessionLabels.for_this_process(session_id).to_labels(),
     )
-    checkup = check_up(LocalTools(dict(os.environ), session_id), question)
+    checkup = check_up(LocalTools(dict(os.environ), session_id, nodes), question)
     if arguments.json:
         print(json.dumps(checkup.to_mapping(), indent=2))
     else:
@@ -93,17 +100,20 @@ def run(arguments: argparse.Namespace) -> int:
     return int(checkup.state is CheckState.PROBLEM)
 
 
-def _read_settings() -> tuple[Check, tuple[Platform, ...]]:
-    """Read the project's configuration, and the platforms that it names."""
+def _read_settings() -> tuple[
+    Check, tuple[Platform, ...], Setting[Mapping[Platform, NodeSettings]]
+]:
+    """Read the project's configuration, and the platforms and nodes that it names."""
     root = find_config_root(Path.cwd())
     try:
         settings = read_config_file(root)
     except UsageError as error:
-        return check_settings(str(root), error), ()
+        return check_settings(str(root), error), (), Setting({})
     platforms = [*settings.platforms.value]
     platforms += [each for entry in settings.images.value for each in entry.platforms]
     names = ", ".join(map(str, dict.fromkeys(platforms))) or "none"
-    return check_settings(f"{root}; configured platforms: {names}", None), tuple(platforms)
+    found = check_settings(f"{root}; configured platforms: {names}", None)
+    return found, tuple(platforms), settings.nodes
 
 
 def _read_versions() -> dict[str, str]:
@@ -117,14 +127,31 @@ def _read_versions() -> dict[str, str]:
 class LocalTools:
     """The tools of a checkup, for the engine that the docker command would use here."""
 
-    def __init__(self, environ: Mapping[str, str], session_id: str) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        session_id: str,
+        nodes: Setting[Mapping[Platform, NodeSettings]],
+    ) -> None:
         self._environ = environ
         self._session_id = session_id
+        self._nodes = nodes
 
     def open_engine(self) -> tuple[Engine, str]:
         """Connect to the engine; say where it was found."""
         endpoint = find_endpoint(self._environ)
         return open_engine(endpoint, self._environ), endpoint.origin
+
+    def open_node(self, platform: Platform) -> tuple[Engine, Callable[[], Watchdog]]:
+        """Connect to a platform's own node."""
+        endpoint = find_node_endpoint(
+            self._nodes.value[platform],
+            self._environ,
+            folder=find_config_root(Path.cwd()),
+            origin=f"nodes in {self._nodes.origin}",
+        )
+        engine = open_engine(endpoint, self._environ)
+        return engine, lambda: start_watchdog(endpoint, self._session_id)
 
     def find_other_engines(self) -> tuple[EngineFacts, ...]:
         """Find engines that answer in other places of this machine."""

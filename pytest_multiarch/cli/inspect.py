@@ -101,12 +101,12 @@ def run(arguments: argparse.Namespace) -> int:
     with open_image_source(arguments.image, os.environ, no_engine=arguments.no_engine) as opened:
         inspection = inspect_image(
             opened.source,
-            _make_tools(opened),
+            _make_tools(opened, settings),
             _make_rules(arguments, required, settings),
             reference=arguments.image,
             platforms=platforms,
             baseline=settings.baseline.value,
-            notes=_list_notes(opened),
+            notes=_list_notes(opened, settings),
         )
     if arguments.json:
         print(json.dumps(describe_inspection(inspection), indent=2))
@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
     return inspection.status
 
 
-def _make_tools(opened: OpenedImage) -> InspectionTools:
+def _make_tools(opened: OpenedImage, settings: Settings) -> InspectionTools:
     from pytest_multiarch.files.layer import read_layer
     from pytest_multiarch.files.layer_cache import LayerCache, find_cache_folder
 
@@ -124,23 +124,31 @@ def _make_tools(opened: OpenedImage) -> InspectionTools:
     return InspectionTools(
         read_layer=read_layer,
         cache=LayerCache(find_cache_folder(os.environ)),
-        forecast=_make_forecast(opened.engine) if opened.engine else None,
+        forecast=_make_forecast(opened.engine, settings) if opened.engine else None,
         show_progress=Progress(nullcontext, lambda: sys.stderr, live_width=width).show,
     )
 
 
-def _make_forecast(engine: Engine) -> Callable[[Platform], Execution | None]:
-    """Say how the engine would run a platform, by what is registered with its kernel."""
+def _make_forecast(engine: Engine, settings: Settings) -> Callable[[Platform], Execution | None]:
+    """Say how the engine would run a platform, by what is registered with its kernel.
+
+    Of a platform that has a node of its own nothing is said: that node is not asked.
+    """
     facts = engine.read_facts()
     is_here = read_machine(os.environ).shares_kernel(facts)
     table = read_emulators() if is_here else None
-    return lambda platform: forecast_execution(platform, facts.platform, table)
+    own = settings.nodes.value
+    return lambda platform: (
+        None if platform in own else forecast_execution(platform, facts.platform, table)
+    )
 
 
-def _list_notes(opened: OpenedImage) -> tuple[str, ...]:
-    if not opened.engine_problem:
-        return ()
-    return (f"how its platforms would run here is not known: {opened.engine_problem}",)
+def _list_notes(opened: OpenedImage, settings: Settings) -> tuple[str, ...]:
+    own = settings.nodes.value.items()
+    notes = [f"{platform} has a node of its own: {node.place}" for platform, node in own]
+    if opened.engine_problem:
+        notes.append(f"how its platforms would run here is not known: {opened.engine_problem}")
+    return tuple(notes)
 
 
 def _make_rules(

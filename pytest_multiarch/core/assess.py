@@ -12,7 +12,7 @@ from pytest_multiarch.core.ports import ImageSizes
 from pytest_multiarch.core.statistics import Samples, measure_ratio, summarize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_multiarch.core.budget import Budget
     from pytest_multiarch.core.overhead import Measurement, PlatformSamples, Sample
@@ -26,7 +26,8 @@ class Circumstances:
 
     `load` is the machine's load when measuring began and `cores` its number of cores, None where
     that is not the machine of the node. `control_note` says how far the
-    control run reached, or why there is none.
+    control run reached, or why there is none; `twin_notes` where platforms with a node of their
+    own were emulated beside it, or why they were not.
     """
 
     label: str
@@ -37,8 +38,9 @@ class Circumstances:
     steps_s: Mapping[Platform, Mapping[str, float]] = field(default_factory=dict)
     sizes: Mapping[Platform, ImageSizes] = field(default_factory=dict)
     control_note: str = ""
+    twin_notes: Mapping[Platform, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    machine: Mapping[str, str] = field(default_factory=dict)
+    machines: Mapping[Platform, Mapping[str, str]] = field(default_factory=dict)
     load: float | None = None
     cores: int | None = None
 
@@ -46,15 +48,19 @@ class Circumstances:
 def assess(measurement: Measurement, given: Circumstances) -> Overhead:
     """Divide the times of each platform by the baseline's, and say how far they can be trusted."""
     own = [each for each in measurement.platforms if not each.is_control]
-    control = next((each for each in measurement.platforms if each.is_control), None)
+    emulated = {each.platform: each for each in measurement.platforms if each.is_control}
+    control = emulated.get(given.baseline)
     base = next((each for each in own if each.platform == given.baseline), None)
-    warnings = (*given.notes, *_find_noise(own, given))
+    warnings = (*given.notes, *_list_apart(own, given), *_find_noise(own, given))
     costs = []
     for each in own:
         sizes = given.sizes.get(each.platform, ImageSizes())
         split = None
         if base is not None and control is not None and each.execution.is_emulated:
             split = _split_ratio(each, base, control, given.control_note)
+        elif base is not None and each is not base and each.platform in emulated:
+            twin = emulated[each.platform]
+            split = _compare_twin(each, base, twin, given.twin_notes.get(each.platform, ""))
         costs.append(
             PlatformCost(
                 label=given.label,
@@ -70,18 +76,33 @@ def assess(measurement: Measurement, given: Circumstances) -> Overhead:
                 system_s=_find_median(each, "system_s"),
                 ratio=None if base is None or each is base else _divide(each, base),
                 control=split,
-                control_note="" if split else given.control_note,
+                control_note=""
+                if split
+                else given.twin_notes.get(each.platform, "") or given.control_note,
                 start_s=given.starts_s.get(each.platform),
                 size=sizes.content,
                 unpacked=sizes.unpacked,
                 steps_s=given.steps_s.get(each.platform, {}),
                 budget=None if each is base and len(own) > 1 else given.budgets.get(each.platform),
                 warnings=warnings,
-                machine=given.machine,
+                machine=given.machines.get(each.platform, {}),
                 failure=measurement.explain_failure(),
             )
         )
     return Overhead(tuple(costs))
+
+
+def _list_apart(own: Iterable[PlatformSamples], given: Circumstances) -> Iterator[str]:
+    """Say which ratios are of two nodes, whose machines may differ."""
+    nodes = {each: machine.get("node", "") for each, machine in given.machines.items()}
+    base = nodes.get(given.baseline, "")
+    for each in own:
+        node = nodes.get(each.platform, "")
+        if base and node and node != base:
+            yield (
+                f"{each.platform} was measured on {node}, {given.baseline} on {base}: the machines "
+                "are part of the ratio"
+            )
 
 
 def _divide(one: PlatformSamples, base: PlatformSamples) -> Ratio | None:
@@ -105,6 +126,22 @@ def _split_ratio(
         architecture=architecture,
         execution=control.execution,
         samples_s=control.walls_s,
+        note=note,
+    )
+
+
+def _compare_twin(
+    native: PlatformSamples, base: PlatformSamples, twin: PlatformSamples, note: str
+) -> ControlCost | None:
+    """Tell what emulating a platform costs from its being run on hardware of its own too."""
+    emulator, architecture = _divide(twin, native), _divide(native, base)
+    if emulator is None or architecture is None:
+        return None
+    return ControlCost(
+        emulator=emulator,
+        architecture=architecture,
+        execution=twin.execution,
+        samples_s=twin.walls_s,
         note=note,
     )
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.checkup import Builder, Buildx, Login, Machine, Outlook
     from pytest_multiarch.core.emulators import EmulatorTable
     from pytest_multiarch.core.errors import MultiarchError
+    from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.ports import EngineFacts
 
 _OK, _WARNING, _PROBLEM = CheckState.OK, CheckState.WARNING, CheckState.PROBLEM
@@ -45,6 +46,32 @@ def check_engine_failure(error: MultiarchError, others: Sequence[EngineFacts]) -
     ]
     return Check(
         name="engine", state=_PROBLEM, found=error.what, cure="; ".join(cures) or error.cure
+    )
+
+
+def check_node(platform: Platform, facts: EngineFacts) -> Check:
+    """Say which engine a platform has of its own, and whether that is hardware of it."""
+    found = (
+        f"{platform} on {facts.product} {facts.version} at {facts.node}, which is {facts.platform}"
+    )
+    if (facts.platform.os, facts.platform.architecture) == (platform.os, platform.architecture):
+        return Check(name="node", state=_OK, found=found)
+    return Check(
+        name="node",
+        state=_WARNING,
+        found=f"{found}: it would emulate the platform, if it runs it at all",
+        cure="give the platform hardware of its own, or take its node out of the configuration",
+    )
+
+
+def check_node_failure(platform: Platform, error: MultiarchError, *, may_emulate: bool) -> Check:
+    """Say why a platform's node cannot be used, and what becomes of its tests."""
+    what = "is emulated meanwhile" if may_emulate else "is unavailable"
+    return Check(
+        name="node",
+        state=_WARNING if may_emulate else _PROBLEM,
+        found=f"{platform} {what}: {error.what}",
+        cure="start the engine there, or mend nodes in the configuration",
     )
 
 

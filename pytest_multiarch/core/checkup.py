@@ -122,7 +122,8 @@ class Outlook:
     """What a platform does on the engine.
 
     `execution` is None where only a container would show it. `is_tried`: a container did.
-    `is_required`: somebody asked for the platform.
+    `is_required`: somebody asked for the platform. `node` is where the platform has a node of its
+    own, empty for the default one.
     """
 
     platform: Platform
@@ -130,6 +131,7 @@ class Outlook:
     is_tried: bool = False
     is_required: bool = False
     emulator: Emulator | None = None
+    node: str = ""
 
     def to_mapping(self) -> dict[str, Any]:
         """Give the JSON form."""
@@ -139,6 +141,7 @@ class Outlook:
             "is_tried": self.is_tried,
             "is_required": self.is_required,
             "flags": self.emulator.flags if self.emulator else "",
+            **({"node": self.node} if self.node else {}),
         }
 
 

@@ -13,8 +13,11 @@ from pytest_multiarch.core.image_rules import AuditRules, IndexRules, StaticRule
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.rules import allow
 from pytest_multiarch.core.settings import (
+    FALLBACK_EMULATE,
     ControlSettings,
     ImageEntry,
+    NodeSettings,
+    NodeTls,
     Runners,
     Setting,
     Settings,
@@ -89,6 +92,8 @@ def _make_values(found: Mapping[str, Any]) -> dict[str, Any]:
         values["images"] = tuple(_make_entry(*each) for each in found["images"].items())
     if "runners" in found:
         values["runners"] = _make_runners(found["runners"])
+    if "nodes" in found:
+        values["nodes"] = {key: _make_node(each) for key, each in found["nodes"].items()}
     if "control" in found:
         values["control"] = ControlSettings(**found["control"])
     if "allow" in found:
@@ -128,15 +133,43 @@ def _make_runners(found: Mapping[Platform | str, str | tuple[str, ...]]) -> Runn
     )
 
 
+def _make_node(found: Mapping[str, Any]) -> NodeSettings:
+    tls = found.get("tls")
+    if tls is not None:
+        tls = NodeTls(folder=tls) if isinstance(tls, str) else NodeTls(**tls)
+    return NodeSettings(
+        host=found.get("host", ""),
+        context=found.get("context", ""),
+        tls=tls,
+        may_emulate=found.get("fallback") == FALLBACK_EMULATE,
+    )
+
+
 def _find_contradictions(found: Mapping[str, Any]) -> Iterator[Problem]:
     """Find what is wrong with values that are right by themselves."""
     if "image" in found and "images" in found:
         yield Problem(path=("images",), what="there is also image", cure="keep one of them")
     platforms = found.get("platforms", ())
     yield from _check_baseline(found, platforms, ())
+    for platform, node in found.get("nodes", {}).items():
+        yield from _check_node(node, ("nodes", str(platform)))
     for name, entry in found.get("images", {}).items():
         if not isinstance(entry, str):
             yield from _check_baseline(entry, entry.get("platforms") or platforms, ("images", name))
+
+
+def _check_node(found: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    host = found.get("host", "")
+    if bool(host) == ("context" in found):
+        what = "there is also host" if host else "host is missing"
+        cure = "keep one of them" if host else "add host: ssh://..., or context: NAME"
+        yield Problem(path=(*path, "context") if host else path, what=what, cure=cure)
+    elif "tls" in found and not host.startswith("tcp://"):
+        yield Problem(
+            path=(*path, "tls"),
+            what="only nodes at tcp:// have TLS files here",
+            cure="take it out; ssh has its own keys, a docker context its own files",
+        )
 
 
 def _check_baseline(

@@ -25,11 +25,13 @@ from pytest_multiarch.core.normalize import compile_pattern
 from pytest_multiarch.core.platform import COMMON_PLATFORMS, Platform
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.core.rules import PARTS, WAYS
+from pytest_multiarch.core.settings import FALLBACKS
 
 UNSTABLE = ("report", "fail")
 """What a difference can be in what varies by itself."""
 DEFAULT_RUNNER = "default"
 """The key of `runners` that names no platform."""
+_NODE_HOST = r"^(unix:///|(tcp|ssh)://[^/\s])\S*$"
 _IMAGE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
@@ -61,6 +63,20 @@ def _check_image_name(text: str) -> str:
     raise UsageError(
         f"{text!r} is no name for an image: it is a platform", cure="give it another name"
     )
+
+
+def _check_host(text: str) -> str:
+    if not re.search(_NODE_HOST, text):
+        raise UsageError(
+            f"{text!r} is no address of an engine",
+            cure="write ssh://USER@HOST, tcp://HOST:PORT or unix:///PATH",
+        )
+    if re.search(r"://[^/]*:[^/]*@", text):
+        raise UsageError(
+            "the address holds a password, which would be shown in reports",
+            cure="give the node a key of ssh",
+        )
+    return text
 
 
 def _parse_runner_key(text: str) -> Platform | str:
@@ -102,6 +118,42 @@ _CONTROL = Table(
             kind=Text(what="a path", parse=_check_text),
             description="The static QEMU on this machine that runs on the node and emulates its "
             "own architecture.",
+        ),
+    },
+)
+_PATH = Text(what="a path", parse=_check_text)
+_NODE_TLS = Table(
+    what="a mapping with ca, cert, key and verify",
+    fields={
+        "ca": Field(kind=_PATH, description="Of the authority that signed the node's certificate."),
+        "cert": Field(kind=_PATH, description="The certificate of this client."),
+        "key": Field(kind=_PATH, description="Its key."),
+        "verify": Field(
+            kind=Flag(), description="Whether the node has to show who it is (default: true)."
+        ),
+    },
+)
+_NODE = Table(
+    what="a mapping with host, context, tls and fallback",
+    fields={
+        "host": Field(
+            kind=Text(what="an address of an engine", parse=_check_host, pattern=_NODE_HOST),
+            description="Where the engine is: `ssh://USER@HOST`, `tcp://HOST:PORT` or "
+            "`unix:///PATH`. Either this or `context`.",
+        ),
+        "context": Field(
+            kind=Text(what="a docker context", parse=_check_text),
+            description="The docker context that says where the engine is.",
+        ),
+        "tls": Field(
+            kind=TextOr(text=_PATH, other=_NODE_TLS),
+            description="For `tcp://`: a folder with `ca.pem`, `cert.pem` and `key.pem`, or a "
+            "mapping with `ca`, `cert`, `key` and `verify`; relative to this file.",
+        ),
+        "fallback": Field(
+            kind=Choice(values=FALLBACKS),
+            description="What becomes of the platform while the node is down: an error (`none`, "
+            "the default), or it is emulated on the default engine (`emulate`), which is said.",
         ),
     },
 )
@@ -284,6 +336,13 @@ SETTINGS = (
                 other=ListOf(what="a list of labels", item=_LABEL, can_be_empty=False),
             ),
         ),
+    ),
+    Definition(
+        name="nodes",
+        description="Engines that platforms have of their own, on hardware of theirs: from a "
+        "platform to a mapping with `host` or `context`, `tls` and `fallback`.",
+        default="none",
+        kind=MappingOf(what="a mapping from platforms to nodes", key=PLATFORM, item=_NODE),
     ),
     Definition(
         name="normalize",

@@ -25,6 +25,9 @@ class ControlCost:
 
     The control is the baseline's own variant under an emulator of the same architecture.
     `emulator` is its time to the native baseline's, `architecture` the emulated platform's to its.
+    Of a platform that ran natively on a node of its own, it is the same variant, emulated on the
+    default node: `emulator` is its time to the native one's, `architecture` that one's to the
+    baseline's; two machines are part of both.
     `samples_s` are the control's, round by round. `note` says how far the emulator reached.
     """
 

@@ -43,6 +43,11 @@ def describe_control(cost: PlatformCost) -> str:
     control = cost.control
     if control is None:
         return ""
+    if not cost.execution.is_emulated:
+        return (
+            f"emulated on another node ({control.execution}) "
+            f"{name_ratio(control.emulator.value)}{_show_interval(control.emulator)} of that"
+        )
     return (
         f"emulator {name_ratio(control.emulator.value)}{_show_interval(control.emulator)}, "
         f"architecture {name_ratio(control.architecture.value)}"

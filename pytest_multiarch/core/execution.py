@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.core.errors import PlatformUnavailableError
 
 if TYPE_CHECKING:
+    from pytest_multiarch.core.errors import MultiarchError
     from pytest_multiarch.core.platform import Platform
 
 
@@ -30,11 +31,15 @@ class ExecutionKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """How a platform is executed, by which emulator version, and how that is known."""
+    """How a platform is executed, by which emulator version, and how that is known.
+
+    `note` says what is not as configured: that the platform's own node is down, or emulates it.
+    """
 
     kind: ExecutionKind
     version: str = ""
     evidence: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def is_emulated(self) -> bool:
@@ -49,7 +54,9 @@ class Execution:
 
     def to_mapping(self) -> dict[str, object]:
         """Give the JSON form."""
-        return {"kind": self.kind.value, "version": self.version, "evidence": list(self.evidence)}
+        note = {"note": self.note} if self.note else {}
+        evidence = list(self.evidence)
+        return {"kind": self.kind.value, "version": self.version, "evidence": evidence, **note}
 
     @classmethod
     def from_mapping(cls, document: dict[str, object]) -> Execution:
@@ -59,6 +66,7 @@ class Execution:
             kind=ExecutionKind(document["kind"]),
             version=str(document.get("version", "")),
             evidence=tuple(map(str, evidence)) if isinstance(evidence, list) else (),
+            note=str(document.get("note", "")),
         )
 
 
@@ -144,6 +152,18 @@ def explain_unavailable(
         cure="add an emulator: docker run --privileged --rm tonistiigi/binfmt "
         f"--install {_binfmt_name(platform)} (Debian, Ubuntu: apt-get install qemu-user-static "
         "binfmt-support), or skip such platforms with --multiarch-unavailable=skip",
+    )
+
+
+def explain_node_down(
+    platform: Platform, error: MultiarchError, *, origin: str
+) -> PlatformUnavailableError:
+    """Say that a platform's own node cannot run it, and what mends that."""
+    return PlatformUnavailableError(
+        f"{platform} is unavailable, since its node is: {error.what}",
+        cure=f"start the engine there, or mend {origin} (`pytest-multiarch doctor` looks at it); "
+        "`fallback: emulate` there has the platform emulated meanwhile, "
+        "--multiarch-unavailable=skip has it skipped",
     )
 
 

@@ -49,6 +49,8 @@ _STORE_CURE = (
     'turn on Docker\'s containerd image store ({{"features": {{"containerd-snapshotter": true}}}} '
     "in /etc/docker/daemon.json)"
 )
+# Podman's own words after those of its runtime, in the output of an exec.
+_PODMAN = r"(\nError: read unixpacket [^\n]*)?"
 # runc before 1.2 and tini end with 1, later runc with 255, crun and the docker command with 126.
 _REFUSED_CODES = (1, 126, 255)
 
@@ -324,6 +326,7 @@ KNOWN_MESSAGES = (
             r"exec [^\n]*: exec format error",
             r"standard_init_linux\.go:\d+: exec user process caused[^\n]*exec format error\"?",
             r"\[FATAL tini \(\d+\)\] exec [^\n]* failed: exec format error",
+            r"ERROR \(catatonit:\d+\): failed to exec pid1: exec format error",
             r"[^\n]*exec container process[^\n]*exec format error[^\n]*",
             r"OCI runtime exec failed: [^\n]*exec format error[^\n]*",
         ),
@@ -356,7 +359,10 @@ KNOWN_MESSAGES = (
             r"standard_init_linux\.go:\d+: exec user process caused[^\n]*"
             r"no such file or directory\"?",
             r"\[FATAL tini \(\d+\)\] exec /[^\n]* failed: no such file or directory",
+            r"ERROR \(catatonit:\d+\): failed to exec pid1: no such file or directory",
             r"[^\n]*exec container process \(missing dynamic library\?\)[^\n]*",
+            rf"Error: [^\n]*runtime attempted to invoke a command that was not found{_PODMAN}",
+            rf"Error: [^\n]*exec: [^\n]*permission denied[^\n]*: OCI permission denied{_PODMAN}",
         ),
         exit_codes=(*_REFUSED_CODES, 127),
         error=ProgramNotFoundError,

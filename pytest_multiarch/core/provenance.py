@@ -12,6 +12,7 @@ from pytest_multiarch.core.rules import Allowance
 from pytest_multiarch.core.settings import (
     ControlSettings,
     ImageEntry,
+    NodeSettings,
     Runners,
     Setting,
     Settings,
@@ -68,6 +69,10 @@ def _make_plain(value: Any) -> Any:
         case Runners():
             by_platform = {str(each): list(labels) for each, labels in value.by_platform.items()}
             return {DEFAULT_RUNNER: list(value.default), **by_platform}
+        case dict():
+            return {str(key): _make_plain(each) for key, each in value.items()} or None
+        case NodeSettings():
+            return value.to_mapping()
         case (ImageEntry(), *_):
             return {each.name: _make_plain_entry(each) for each in value}
         case tuple():
@@ -92,6 +97,8 @@ def _list_lines(value: Any) -> Iterator[str]:
                 yield f"{key}: {', '.join(labels)}"
         case AuditRules() | IndexRules() | StaticRules() | ControlSettings():
             yield from _list_rules(value.to_mapping())
+        case dict():
+            yield from (f"{key}: {_show_node(each)}" for key, each in value.items())
         case (ImageEntry(), *_):
             for entry in value:
                 yield f"{entry.name}: {_show_entry(entry)}"
@@ -136,6 +143,10 @@ def _show_entry(entry: ImageEntry) -> str:
     on = f" on {', '.join(map(str, entry.platforms))}" if entry.platforms else ""
     baseline = f", baseline {entry.baseline}" if entry.baseline else ""
     return f"{entry.image}{on}{baseline}"
+
+
+def _show_node(node: NodeSettings) -> str:
+    return node.place + (", emulated here while it is down" if node.may_emulate else "")
 
 
 def _show_allowance(allowance: Allowance) -> str:

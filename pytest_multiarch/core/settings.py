@@ -25,6 +25,9 @@ CONTROL_OPTION = "--multiarch-control"
 REPLAY_OPTION = "--multiarch-replay"
 REPEAT_OPTION = "--multiarch-repeat"
 UNSTABLE_OPTION = "--multiarch-unstable"
+FALLBACK_EMULATE = "emulate"
+FALLBACKS = ("none", FALLBACK_EMULATE)
+"""What may happen to a platform whose node is down."""
 
 
 class Source(Enum):
@@ -85,6 +88,56 @@ class ControlSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeTls:
+    """PEM files for TLS: a folder with `ca.pem`, `cert.pem` and `key.pem`, or single files.
+
+    Paths may be relative to the configuration file's folder; an empty one is not used.
+    """
+
+    folder: str = ""
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    verify: bool = True
+
+    def to_plain(self) -> str | dict[str, Any]:
+        """Give it as a configuration file writes it."""
+        if self.folder:
+            return self.folder
+        files = {name: getattr(self, name) for name in ("ca", "cert", "key")}
+        verify = {} if self.verify else {"verify": False}
+        return {**{name: path for name, path in files.items() if path}, **verify}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """The engine of a platform's own: at `host`, or where the docker context `context` says.
+
+    `may_emulate`: the platform may be emulated on the default engine while this one is down.
+    """
+
+    host: str = ""
+    context: str = ""
+    tls: NodeTls | None = None
+    may_emulate: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages."""
+        return self.host or f"docker context {self.context}"
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Give the JSON form, as a configuration file writes it."""
+        document = {
+            "host": self.host,
+            "context": self.context,
+            "tls": self.tls.to_plain() if self.tls else None,
+            "fallback": FALLBACK_EMULATE if self.may_emulate else "",
+        }
+        return {name: value for name, value in document.items() if value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What holds for a run, from the command line and the configuration file.
 
@@ -98,6 +151,7 @@ class Settings:
     platforms: Setting[tuple[Platform, ...]] = Setting(())
     baseline: Setting[Platform | None] = Setting(None)
     runners: Setting[Runners] = field(default_factory=lambda: Setting(Runners()))
+    nodes: Setting[Mapping[Platform, NodeSettings]] = field(default_factory=lambda: Setting({}))
     normalize: Setting[tuple[str, ...]] = Setting(())
     allow: Setting[tuple[Allowance, ...]] = Setting(())
     audit: Setting[AuditRules] = field(default_factory=lambda: Setting(AuditRules()))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_multiarch.core.ports import StreamName
 
+_UNIX = getattr(socket, "AF_UNIX", None)
 _CHUNK = 64 * 1024
 _STREAMS: dict[int, StreamName] = {0: "stdout", 1: "stdout", 2: "stderr"}
 # select.select fails for descriptors above 1023, which large suites reach.
@@ -93,6 +94,7 @@ class SocketAttachment:
         self._pieces = deque(self._parser.feed(received))
         self._to_send = memoryview(b"")
         self._has_to_end = False
+        self._has_written = False
         self._is_closed = False
         sock.setblocking(False)
         self._selector = _SELECTOR()
@@ -106,6 +108,7 @@ class SocketAttachment:
     def write(self, data: bytes) -> None:
         """Give some of stdin, which stays open."""
         self._to_send = memoryview(bytes(self._to_send) + data)
+        self._has_written = True
         self._write()
 
     def read(self, *, deadline: float | None) -> tuple[StreamName, bytes] | None:
@@ -141,9 +144,19 @@ class SocketAttachment:
         except BlockingIOError:
             return None
         except OSError as error:
+            if self._is_stdin_unread(error):
+                return b""
             raise EngineGoneError(
                 f"the connection to {self._node} broke while output was read: {error}"
             ) from error
+
+    def _is_stdin_unread(self, error: OSError) -> bool:
+        """Tell an end from a break: Podman closes with stdin unread, of which a socket complains.
+
+        That of a file does so once all that was sent has been read.
+        """
+        is_file = isinstance(self._sock, socket.socket) and self._sock.family == _UNIX
+        return is_file and self._has_written and isinstance(error, ConnectionResetError)
 
     def _wait(self, deadline: float | None) -> None:
         events = selectors.EVENT_READ

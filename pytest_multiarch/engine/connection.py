@@ -22,7 +22,11 @@ from pytest_multiarch.core.known_message import Occasion, Stage
 from pytest_multiarch.core.known_messages import find_known
 from pytest_multiarch.engine.attachment import SocketAttachment
 from pytest_multiarch.engine.messages import describe_cause, explain_unreachable
-from pytest_multiarch.engine.transport import open_connection, open_socket
+from pytest_multiarch.engine.transport import (
+    explain_ssh_failure,
+    open_connection,
+    open_socket,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,7 +75,8 @@ class Connection:
             self.version: Mapping[str, Any] = document
             offered = parse_version(document["ApiVersion"])
         except (*_TRANSPORT_ERRORS, ValueError, KeyError, TypeError) as error:
-            raise explain_unreachable(endpoint.url, endpoint.origin, error) from error
+            said = explain_ssh_failure(endpoint.url) if endpoint.scheme == "ssh" else ""
+            raise explain_unreachable(endpoint.url, endpoint.origin, error, said=said) from error
         self.api_version = _choose_version(endpoint, offered, document)
         self._prefix = f"/v{self.api_version[0]}.{self.api_version[1]}"
 
@@ -189,7 +194,8 @@ class Connection:
             why = "" if is_silent else f": {describe_cause(error)}"
             raise EngineGoneError(
                 f"{self.endpoint.url} {what}{why}",
-                cure="look at the engine's own log (journalctl -u docker)",
+                cure="look at the engine's own log"
+                f"{'' if self.endpoint.is_local else ' on that machine'} (journalctl -u docker)",
             ) from error
 
     def _refuse(self, status: int, body: bytes, reason: str) -> EngineRefusedError:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)\Z")
 # Go's os.FileMode, as X-Docker-Container-Path-Stat carries it.
 _GO_DIRECTORY = 1 << 31
+_GO_LINK = 1 << 27
 _GO_SPECIAL = ((1 << 23, 0o4000), (1 << 22, 0o2000), (1 << 20, 0o1000))
 
 
@@ -145,6 +146,7 @@ def read_path_stat(document: Mapping[str, Any]) -> PathStat:
     return PathStat(
         mode=mode & 0o777 | special,
         size=int(document["size"]),
-        link_target=str(document.get("linkTarget") or ""),
+        # Podman names the target of what is no link too: the path itself.
+        link_target=str(document.get("linkTarget") or "") if mode & _GO_LINK else "",
         is_directory=bool(mode & _GO_DIRECTORY),
     )

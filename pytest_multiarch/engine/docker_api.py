@@ -8,9 +8,11 @@ import json
 import math
 import time
 from collections import deque
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from pytest_multiarch.core.errors import ContainerError, EngineError, EngineGoneError
+from pytest_multiarch.core.index import parse_image_config
 from pytest_multiarch.core.ports import ignore_bytes
 from pytest_multiarch.engine.archive import (
     build_archive,
@@ -38,6 +40,7 @@ from pytest_multiarch.engine.messages import (
     explain_network_failure,
     explain_start_failure,
 )
+from pytest_multiarch.engine.transport import find_ssh_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -62,6 +65,11 @@ if TYPE_CHECKING:
 
 _LOG_LIMIT = 1024 * 1024
 _EXEC_SETTLE_S = 10.0
+_REMOVE_SETTLE_S = 10.0
+_SHORTEST_PAUSE_S = 0.01
+_LONGEST_PAUSE_S = 0.25
+_IMPROPER = "container state improper"
+"""Podman's words for what cannot be done to a container as it is now."""
 _CHUNK = 64 * 1024
 
 
@@ -83,6 +91,7 @@ class DockerEngine:
         self._facts = parse_facts(
             info, connection.version, node=self.address, api_version=connection.api_version
         )
+        self._is_podman = self._facts.product == "Podman"
         self._images = ImageStore(
             connection,
             has_containerd_store=self._facts.has_containerd_store,
@@ -94,10 +103,11 @@ class DockerEngine:
         """The endpoint, for messages."""
         return self._connection.endpoint.url
 
-    @property
+    @cached_property
     def host(self) -> str:
         """The name or address under which published ports are reached from here."""
-        return self._connection.endpoint.host
+        endpoint = self._connection.endpoint
+        return find_ssh_host(endpoint.url) if endpoint.scheme == "ssh" else endpoint.host
 
     def read_facts(self) -> EngineFacts:
         """Give what the node said of itself when it was connected to."""
@@ -166,6 +176,8 @@ class DockerEngine:
     def create_container(self, spec: ContainerSpec) -> str:
         """Create, and give the id."""
         params = {} if spec.platform is None else {"platform": str(spec.platform)}
+        if self._is_podman and spec.platform is not None:
+            self._refuse_other_platform(spec.image, spec.platform)
         try:
             response = self._connection.request(
                 "POST",
@@ -182,11 +194,34 @@ class DockerEngine:
             ) from None
         return str(self._connection.parse_json(response)["Id"])
 
+    def _refuse_other_platform(self, image: str, platform: Platform) -> None:
+        """Say what Docker would: Podman only warns, and runs the platform that is there.
+
+        Raises:
+            PlatformMissingError: the image on the engine is for another platform.
+        """
+        document = self._images.inspect(image)
+        found = platform if document is None else parse_image_config(document).platform
+        if found != platform:
+            raise explain_create_failure(
+                f"image with reference {image} was found but its platform ({found}) does not match "
+                f"the specified platform ({platform})",
+                reference=image,
+                platform=platform,
+                has_image=True,
+            )
+
     def attach(self, container_id: str, *, has_stdin: bool) -> Attachment:
         """Connect to the main process's streams."""
         params = {"stream": "1", "stdout": "1", "stderr": "1", "stdin": "1" if has_stdin else "0"}
-        with self._about(container_id):
+        try:
             return self._connection.hijack(f"/containers/{container_id}/attach", params=params)
+        except EngineRefusedError as error:
+            # Podman has the runtime make the container already here.
+            if self._is_podman and error.text.startswith("preparing container"):
+                raise explain_start_failure(error.text) from None
+            with self._about(container_id):
+                raise
 
     def start_container(self, container_id: str) -> None:
         """Start it."""
@@ -197,6 +232,8 @@ class DockerEngine:
 
     def wait_container(self, container_id: str, *, timeout_s: float) -> int:
         """Wait for the end and give the exit code."""
+        if self._is_podman:
+            return self._poll_end(container_id, timeout_s)
         try:
             with self._about(container_id):
                 response = self._connection.request(
@@ -208,6 +245,17 @@ class DockerEngine:
             raise
         return int(self._connection.parse_json(response)["StatusCode"])
 
+    def _poll_end(self, container_id: str, timeout_s: float) -> int:
+        """Look until it has ended; Podman's own wait looks only every 250 ms."""
+        deadline, pause_s = time.monotonic() + timeout_s, _SHORTEST_PAUSE_S
+        while (exit_code := self.inspect_container(container_id).exit_code) is None:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError
+            time.sleep(min(pause_s, left_s))
+            pause_s = min(1.5 * pause_s, _LONGEST_PAUSE_S)
+        return exit_code
+
     def inspect_container(self, container_id: str) -> ContainerState:
         """Look at it."""
         with self._about(container_id):
@@ -216,14 +264,21 @@ class DockerEngine:
 
     def remove_container(self, container_id: str) -> None:
         """Kill and remove it with its anonymous volumes."""
-        try:
-            self._connection.request(
-                "DELETE", f"/containers/{container_id}", params={"force": "1", "v": "1"}
-            )
-        except EngineRefusedError as error:
-            # 409: somebody else is removing it at this moment.
-            if error.status not in (404, 409):
-                raise
+        deadline = time.monotonic() + _REMOVE_SETTLE_S
+        while True:
+            try:
+                self._connection.request(
+                    "DELETE", f"/containers/{container_id}", params={"force": "1", "v": "1"}
+                )
+            except EngineRefusedError as error:
+                # Podman stumbles over a container that ends at this moment.
+                if _IMPROPER in error.text and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    continue
+                # 409: somebody else is removing it at this moment.
+                if error.status not in (404, 409):
+                    raise
+            return
 
     def stop_container(self, container_id: str, *, timeout_s: float) -> None:
         """Ask it to end, kill it after `timeout_s`."""
@@ -257,10 +312,12 @@ class DockerEngine:
 
     def list_processes(self, container_id: str) -> tuple[str, ...]:
         """Give the command lines of its processes as the node sees them, process 1 first."""
+        # Podman has the container's own `ps` asked by default, if it has one.
+        params, title = ({"ps_args": "hpid,args"}, "HPID") if self._is_podman else (None, "PID")
         with self._about(container_id):
             state = self._connection.read_json(f"/containers/{container_id}/json")["State"]
-            table = self._connection.read_json(f"/containers/{container_id}/top")
-        column = table["Titles"].index("PID")
+            table = self._connection.read_json(f"/containers/{container_id}/top", params=params)
+        column = table["Titles"].index(title)
         first = str(state.get("Pid"))
         rows = sorted(table["Processes"] or (), key=lambda row: row[column] != first)
         return tuple(str(row[-1]) for row in rows)
@@ -382,7 +439,9 @@ class DockerEngine:
                     "after its output did"
                 )
             time.sleep(0.005)
-        if failure := explain_exec_failure(document):
+        # Podman forgets the process id; its runtime's words stand in the output.
+        failure = None if self._is_podman else explain_exec_failure(document)
+        if failure is not None:
             raise failure
         return int(document["ExitCode"])
 
@@ -419,7 +478,8 @@ class DockerEngine:
         try:
             yield
         except EngineRefusedError as error:
-            if error.status in (404, 409):
+            # Podman says 500 of an exec in a container that does not run.
+            if error.status in (404, 409) or _IMPROPER in error.text:
                 raise ContainerError(f"container {container_id[:12]}: {error.text}") from None
             raise
 

@@ -21,6 +21,8 @@ from pytest_multiarch.core.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_multiarch.core.settings import NodeSettings, NodeTls
+
 _DEFAULT_SOCKET = "/var/run/docker.sock"
 _DEFAULT_PIPE = "npipe:////./pipe/docker_engine"
 
@@ -103,6 +105,41 @@ def find_endpoint(environ: Mapping[str, str]) -> Endpoint:
     if name and name != "default":
         return _read_context(environ, name, origin=origin, api_version=api_version)
     return Endpoint(url=_find_default(environ), api_version=api_version, origin="the default")
+
+
+def find_node_endpoint(
+    node: NodeSettings, environ: Mapping[str, str], *, folder: Path, origin: str
+) -> Endpoint:
+    """Find the engine that a configured node is; paths of `tls` are relative to `folder`.
+
+    `DOCKER_API_VERSION`, `DOCKER_TLS_VERIFY` and the like are of the default engine, not of this.
+
+    Raises:
+        EngineError: its context does not exist or cannot be read, or a TLS file is missing.
+    """
+    if node.context:
+        return _read_context(environ, node.context, origin=origin, api_version="")
+    tls = None if node.tls is None else _find_node_tls(node.tls, folder, origin=origin)
+    return Endpoint(url=node.host, tls=tls, origin=origin)
+
+
+def _find_node_tls(tls: NodeTls, folder: Path, *, origin: str) -> TlsFiles:
+    folder = folder.absolute()
+    if tls.folder:
+        found = _find_tls(folder / tls.folder, is_verified=tls.verify)
+        if not found.ca and not found.cert:
+            raise EngineError(
+                f"there is neither ca.pem nor cert.pem in {folder / tls.folder}, which {origin} "
+                "names",
+                cure="put the node's ca.pem, cert.pem and key.pem there, or mend tls:",
+            )
+        return found
+    paths = {name: getattr(tls, name) for name in ("ca", "cert", "key")}
+    files = {name: str(folder / path) if path else "" for name, path in paths.items()}
+    for path in filter(None, files.values()):
+        if not Path(path).is_file():
+            raise EngineError(f"there is no {path}, which {origin} names", cure="mend tls:")
+    return TlsFiles(**files, is_verified=tls.verify)
 
 
 def find_docker_config_folder(environ: Mapping[str, str]) -> Path:
@@ -213,8 +250,15 @@ def _find_default(environ: Mapping[str, str]) -> str:
     if sys.platform == "win32":
         return _DEFAULT_PIPE
     sockets = _list_default_sockets(environ)
-    found = next((path for path in sockets if Path(path).exists()), _DEFAULT_SOCKET)
+    found = next((path for path in sockets if _is_there(path)), _DEFAULT_SOCKET)
     return f"unix://{found}"
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # in a folder that this user may not look into
+        return False
 
 
 def _list_default_sockets(environ: Mapping[str, str]) -> list[str]:
@@ -224,7 +268,13 @@ def _list_default_sockets(environ: Mapping[str, str]) -> list[str]:
         sockets.append(f"{runtime}/docker.sock")  # rootless dockerd
     sockets.append(str(home / ".docker" / "run" / "docker.sock"))  # Docker Desktop on macOS
     sockets.append(str(home / ".docker" / "desktop" / "docker.sock"))  # and on Linux
-    return sockets
+    return [*sockets, *_list_podman_sockets(environ)]
+
+
+def _list_podman_sockets(environ: Mapping[str, str]) -> list[str]:
+    """List where Podman's service listens: this user's, where there is one, before root's."""
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    return [f"{folder}/podman/podman.sock" for folder in (runtime, "/run") if folder]
 
 
 def list_other_endpoints(environ: Mapping[str, str], chosen: str) -> tuple[Endpoint, ...]:
@@ -233,9 +283,7 @@ def list_other_endpoints(environ: Mapping[str, str], chosen: str) -> tuple[Endpo
     Those of the default, of Podman, and of docker contexts.
     """
     sockets = [f"unix://{path}" for path in _list_default_sockets(environ)]
-    runtime = environ.get("XDG_RUNTIME_DIR", "")
-    podman = [f"unix://{folder}/podman/podman.sock" for folder in (runtime, "/run") if folder]
-    found = {url: Endpoint(url=url, origin="its usual place") for url in (*sockets, *podman)}
+    found = {url: Endpoint(url=url, origin="its usual place") for url in sockets}
     for name in _list_contexts(find_docker_config_folder(environ) / "contexts"):
         with contextlib.suppress(EngineError):
             endpoint = _read_context(environ, name, origin="", api_version="")
@@ -243,5 +291,5 @@ def list_other_endpoints(environ: Mapping[str, str], chosen: str) -> tuple[Endpo
     return tuple(
         each
         for url, each in found.items()
-        if url != chosen and each.socket_path and Path(each.socket_path).exists()
+        if url != chosen and each.socket_path and _is_there(each.socket_path)
     )

@@ -108,7 +108,8 @@ class ImageStore:
             path = f"/images/{_quote(reference)}/json"
             return cast("Mapping[str, Any]", self._connection.read_json(path, params=params))
         except EngineRefusedError as error:
-            if error.status == 404:
+            # Podman says 500 of one that is being removed.
+            if error.status == 404 or error.text.endswith("image not known"):
                 return None
             raise
 

@@ -191,8 +191,10 @@ def _split(program: str) -> list[str]:
         return program.split()
 
 
-def explain_unreachable(address: str, origin: str, error: BaseException) -> EngineError:
-    """Say that no engine answers, why, and what to do about it."""
+def explain_unreachable(
+    address: str, origin: str, error: BaseException, *, said: str = ""
+) -> EngineError:
+    """Say that no engine answers, why, and what to do about it; `said` is by the way to it."""
     if isinstance(next(_walk_os_errors(error), None), PermissionError):
         return EngineError(
             f"no permission to use the engine at {address} (from {origin})",
@@ -200,7 +202,8 @@ def explain_unreachable(address: str, origin: str, error: BaseException) -> Engi
             "or set DOCKER_HOST to an engine of your own",
         )
     return EngineError(
-        f"no Docker engine answers at {address} (from {origin}): {describe_cause(error)}",
+        f"no Docker engine answers at {address} (from {origin}): "
+        f"{show_original(said) if said else describe_cause(error)}",
         cure="start Docker, or set DOCKER_HOST or DOCKER_CONTEXT to an engine that runs",
     )
 

@@ -173,13 +173,16 @@ def _open_docker_client(endpoint: Endpoint, api_version: tuple[int, int]) -> doc
         verify=tls.is_verified,
     )
     major, minor = api_version
-    return docker.DockerClient(
+    client = docker.DockerClient(
         base_url=endpoint.url,
         version=f"{major}.{minor}",
         tls=config or False,
         # docker-py's own ssh needs a library, and loses the end of stdin.
         use_ssh_client=endpoint.scheme == "ssh",
     )
+    # Else REQUESTS_CA_BUNDLE takes the place of the endpoint's own authority.
+    client.api.trust_env = False
+    return client
 
 
 def _explain_client_error(error: Exception) -> str:

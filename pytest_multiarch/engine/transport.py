@@ -18,7 +18,10 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from pytest_multiarch.engine.endpoint import Endpoint
 
+_RELAY = ("docker", "system", "dial-stdio")
 _TIMEOUT_S = 60.0
+_CONNECT_TIMEOUT_S = 15.0
+"""How long a machine may take to say that it is there; one that is off says nothing."""
 _CHUNK = 64 * 1024
 
 
@@ -53,7 +56,8 @@ def open_socket(endpoint: Endpoint) -> Any:
     address = urlsplit(endpoint.url)
     has_tls = endpoint.tls is not None or endpoint.scheme == "https"
     port = address.port or (2376 if has_tls else 2375)
-    sock = socket.create_connection((endpoint.host, port), timeout=_TIMEOUT_S)
+    sock = socket.create_connection((endpoint.host, port), timeout=_CONNECT_TIMEOUT_S)
+    sock.settimeout(_TIMEOUT_S)
     return TlsStream(sock, _build_context(endpoint), endpoint.host) if has_tls else sock
 
 
@@ -81,18 +85,54 @@ def _build_context(endpoint: Endpoint) -> ssl.SSLContext:
 
 def _dial_ssh(url: str) -> socket.socket:
     """Connect as the docker command does: over ssh, with docker's own relay at the other end."""
-    address = urlsplit(url)
-    user = ["-l", address.username] if address.username else []
-    port = ["-p", str(address.port)] if address.port else []
     ours, theirs = socket.socketpair()
     with theirs:
         subprocess.Popen(
-            ["ssh", "-o", "BatchMode=yes", *user, *port, "--", address.hostname or "",
-             "docker", "system", "dial-stdio"],
+            build_ssh_command(url, *_RELAY),
             stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL,
         )  # fmt: skip
     ours.settimeout(_TIMEOUT_S)
     return ours
+
+
+def build_ssh_command(url: str, *command: str) -> list[str]:
+    """Give the command line by which ssh has a command executed where an `ssh://` URL says."""
+    address = urlsplit(url)
+    user = ["-l", address.username] if address.username else []
+    port = ["-p", str(address.port)] if address.port else []
+    options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_TIMEOUT_S:.0f}"]
+    return ["ssh", *options, *user, *port, "--", address.hostname or "", *command]
+
+
+def explain_ssh_failure(url: str) -> str:
+    """Give the last line that ssh, or docker at the other end, says against a connection.
+
+    Empty if there is none. It dials once more, since the words of the first time went by.
+    """
+    try:
+        done = subprocess.run(
+            build_ssh_command(url, *_RELAY),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=2 * _CONNECT_TIMEOUT_S, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    return lines[-1] if done.returncode and lines else ""
+
+
+def find_ssh_host(url: str) -> str:
+    """Give the name or address that ssh connects to: the URL may have an alias of ssh's own."""
+    address = urlsplit(url).hostname or ""
+    try:
+        done = subprocess.run(
+            ["ssh", "-G", "--", address], stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=_CONNECT_TIMEOUT_S, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return address
+    words = (line.split(" ", 1) for line in done.stdout.splitlines())
+    return next((each[1] for each in words if each[0] == "hostname" and len(each) > 1), address)
 
 
 class TlsStream:
@@ -203,6 +243,10 @@ class TlsStream:
     def settimeout(self, timeout_s: float | None) -> None:
         """Say how long to wait."""
         self._sock.settimeout(timeout_s)
+
+    def shutdown(self, how: int) -> None:
+        """End the socket below, for every process that has it."""
+        self._sock.shutdown(how)
 
     def close(self) -> None:
         """Close the socket below."""

@@ -26,6 +26,9 @@ from pytest_multiarch.engine.sweeper import Sweeper
 _SWEEP_FOR_S = 8.0
 """How long it goes on after the process ended: an engine may still be creating a container."""
 _SWEEP_EVERY_S = 0.25
+_AWAIT_FOR_S = 900.0
+"""How long it waits for an engine that is down to be back; later, the next session sweeps."""
+_AWAIT_EVERY_S = 2.0
 _POLL_EVERY_S = 0.5
 _WORKERS_S = 1.0
 _ENGINE_ERRORS = (OSError, http.client.HTTPException, ValueError)
@@ -130,8 +133,14 @@ def wait_for_end(pid: int, start: str) -> None:
 
 
 def _sweep_for_a_while(sweeper: Sweeper, session_id: str) -> None:
-    end = time.monotonic() + _SWEEP_FOR_S
-    while time.monotonic() < end:
-        with contextlib.suppress(*_ENGINE_ERRORS):
+    """Sweep until nothing more can come; where the engine is down, once it is back."""
+    awaited_until = time.monotonic() + _AWAIT_FOR_S
+    end = 0.0
+    while time.monotonic() < (end or awaited_until):
+        try:
             sweeper.sweep(session_id)
+        except _ENGINE_ERRORS:
+            time.sleep(_SWEEP_EVERY_S if end else _AWAIT_EVERY_S)
+            continue
+        end = end or time.monotonic() + _SWEEP_FOR_S
         time.sleep(_SWEEP_EVERY_S)

@@ -78,7 +78,7 @@ def find_session(config: pytest.Config) -> Session:
     if state.session is None:
         from pytest_multiarch.plugin.wiring import open_session
 
-        state.session = open_session(state)
+        state.session = open_session(state, config.rootpath)
     return state.session
 
 
@@ -550,6 +550,7 @@ def _list_properties(trace: Trace) -> list[tuple[str, object]]:
         for pair in (
             ("multiarch_platform", str(variant.platform)),
             ("multiarch_execution", str(variant.execution)),
+            ("multiarch_node", variant.node.name),
             ("multiarch_digest", variant.digest),
             *_list_ratios(trace, variant.platform),
         )

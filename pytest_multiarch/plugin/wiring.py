@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch import native
 from pytest_multiarch.engine.docker_api import open_engine
 from pytest_multiarch.engine.emulator import find_emulator
-from pytest_multiarch.engine.endpoint import Endpoint, find_endpoint
+from pytest_multiarch.engine.endpoint import Endpoint, find_endpoint, find_node_endpoint
 from pytest_multiarch.engine.machine_lock import hold_measure_lock
 from pytest_multiarch.engine.probe import build_probes
 from pytest_multiarch.engine.pull_lock import hold_pull_lock
@@ -19,11 +20,12 @@ from pytest_multiarch.run.detect import ProbeImage
 from pytest_multiarch.run.node import ComposeProject, Node, Watchdog
 from pytest_multiarch.run.progress import ShowProgress, show_nothing
 from pytest_multiarch.run.resolve import PullPolicy
-from pytest_multiarch.run.session import Session
+from pytest_multiarch.run.session import OwnNode, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from pytest_multiarch.core.call import FileToCopy
     from pytest_multiarch.core.compose import ComposeOrder
@@ -37,30 +39,36 @@ if TYPE_CHECKING:
         ImageCache,
         Registry,
     )
+    from pytest_multiarch.core.settings import NodeSettings, Setting
     from pytest_multiarch.core.variant import ResolvedVariant
     from pytest_multiarch.plugin.state import PluginState
 
 
 class DockerTools:
-    """The tools of a node that is found as the docker command finds its engine."""
+    """The tools of a node.
+
+    `locate` finds its engine in an environment: by default as the docker command does.
+    """
 
     def __init__(
         self,
         environ: Mapping[str, str],
         session_id: str,
         *,
+        locate: Callable[[Mapping[str, str]], Endpoint] = find_endpoint,
         show_progress: ShowProgress = show_nothing,
         emulator: str = "",
     ) -> None:
         self._environ = environ
         self._session_id = session_id
+        self._locate = locate
         self.show_progress = show_progress
         self._emulator = emulator
 
     @property
     def endpoint(self) -> Endpoint:
         """Where the engine is."""
-        return find_endpoint(self._environ)
+        return self._locate(self._environ)
 
     def open_engine(self) -> Engine:
         """Connect to the engine."""
@@ -153,19 +161,57 @@ def start_guard(folder: str) -> Watchdog:
     return guard_folder(folder)
 
 
-def open_session(state: PluginState) -> Session:
-    """Make the session of this process; nothing is connected to until it is used."""
+def open_session(state: PluginState, root: Path) -> Session:
+    """Make the session of this process; nothing is connected to until it is used.
+
+    `root` is the folder of the configuration file.
+    """
     session_id = f"{state.run_id}-{state.worker}" if state.worker else state.run_id
-    node = Node(
-        DockerTools(
-            dict(os.environ),
-            session_id,
-            show_progress=state.show_progress,
-            emulator=state.settings.control.value.emulator,
-        ),
-        session_id=session_id,
-        labels=SessionLabels.for_this_process(session_id).to_labels(),
-        pull=PullPolicy(state.settings.pull),
-        is_shared=bool(state.worker),
+    environ = dict(os.environ)
+    labels = SessionLabels.for_this_process(session_id).to_labels()
+
+    def make_node(locate: Callable[[Mapping[str, str]], Endpoint]) -> Node:
+        return Node(
+            DockerTools(
+                environ,
+                session_id,
+                locate=locate,
+                show_progress=state.show_progress,
+                emulator=state.settings.control.value.emulator,
+            ),
+            session_id=session_id,
+            labels=labels,
+            pull=PullPolicy(state.settings.pull),
+            is_shared=bool(state.worker),
+        )
+
+    return Session(
+        make_node(find_endpoint),
+        platforms=state.selected,
+        own_nodes=_make_own_nodes(state.settings.nodes, root, make_node),
     )
-    return Session(node, platforms=state.selected)
+
+
+def _make_own_nodes(
+    configured: Setting[Mapping[Platform, NodeSettings]],
+    root: Path,
+    make_node: Callable[[Callable[[Mapping[str, str]], Endpoint]], Node],
+) -> dict[Platform, OwnNode]:
+    """Make the configured nodes; platforms at the same place share one."""
+    made: dict[NodeSettings, Node] = {}
+    own = {}
+    for platform, settings in configured.value.items():
+        place = replace(settings, may_emulate=False)
+        origin = f"nodes in {configured.origin}"
+        if place not in made:
+            made[place] = make_node(
+                partial(_locate_node, place, folder=root, origin=f"{platform}, {origin}")
+            )
+        own[platform] = OwnNode(node=made[place], may_emulate=settings.may_emulate, origin=origin)
+    return own
+
+
+def _locate_node(
+    settings: NodeSettings, environ: Mapping[str, str], *, folder: Path, origin: str
+) -> Endpoint:
+    return find_node_endpoint(settings, environ, folder=folder, origin=origin)

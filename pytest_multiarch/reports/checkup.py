@@ -83,6 +83,11 @@ def _describe_evidence(checkup: Checkup) -> str:
 
 
 def _describe_outlook(outlook: Outlook, paint: Paint) -> str:
+    where = f" on {clean(outlook.node)}" if outlook.node else ""
+    return f"{_describe_way(outlook, paint)}{where}"
+
+
+def _describe_way(outlook: Outlook, paint: Paint) -> str:
     execution = outlook.execution
     if execution is None:
         return paint.faint("not to be said without a container")

@@ -228,6 +228,8 @@ def _list_properties(member: Member, ratios: Mapping[Platform, float]) -> Iterat
     if member.variant is not None:
         yield "multiarch_platform", str(member.platform)
         yield "multiarch_execution", str(member.execution)
+        if member.node:
+            yield "multiarch_node", member.node
         yield "multiarch_digest", member.variant.digest
         if member.platform in ratios:
             yield "multiarch_ratio", f"{ratios[member.platform]:.2f}"

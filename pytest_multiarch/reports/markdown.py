@@ -26,6 +26,7 @@ from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.divergence import render_divergence
 from pytest_multiarch.reports.emulator_faults import list_faults
 from pytest_multiarch.reports.images import list_images
+from pytest_multiarch.reports.nodes import list_nodes
 from pytest_multiarch.reports.overhead import list_overhead
 from pytest_multiarch.reports.speed import APART, describe_ratios, list_pairs
 from pytest_multiarch.reports.wording import count_verdicts
@@ -66,6 +67,7 @@ def _render(judgement: Judgement) -> Iterator[str]:
         Section("known of the emulator", tuple(list_faults(judgement.verdicts))),
         *list_gaps(judgement),
         *list_emulation(judgement),
+        Section("nodes", tuple(f"{p}: {node}" for p, node in list_nodes(judgement.members))),
         list_runs(judgement),
     )
     yield from _render_sections(sections)

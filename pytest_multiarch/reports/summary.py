@@ -15,6 +15,7 @@ from pytest_multiarch.reports.diagnosis import list_diagnosed, list_unstable
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.divergence import make_headline
 from pytest_multiarch.reports.emulator_faults import list_faults
+from pytest_multiarch.reports.nodes import list_nodes
 from pytest_multiarch.reports.speed import (
     APART,
     Pair,
@@ -152,6 +153,8 @@ def list_summary(
     timed = () if parity == "off" else verdicts
     pairs = tuple(each for each in list_pairs(timed) if each.is_of_platforms)
     yield from _tabulate_platforms(verdicts, tuple(selected), pairs, layout)
+    ran = (member for each in verdicts for member in each.members)
+    yield from layout.list_items("nodes", list_nodes(ran, notes_only=layout.is_brief))
     if not layout.is_brief or durations is not None:
         members = [member for each in timed for member in each.members]
         times = describe_times(members, wall_s)

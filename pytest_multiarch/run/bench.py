@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.call import Call
 from pytest_multiarch.core.overhead import Sample
-from pytest_multiarch.run.control import start_control
+from pytest_multiarch.run.control import Twin, start_control
 from pytest_multiarch.run.measure import (
     measure_callable,
     measure_command,
@@ -51,6 +51,17 @@ class Bench:
         """
         return start_control(variant.node, variant.resolved, Call(), is_allowed=is_allowed)
 
+    def start_twin(self, variant: Variant) -> Twin | None:
+        """Start a container of a variant that ran natively on a node of its own, emulated.
+
+        None where there is nothing to compare: it has no node of its own, or that emulates.
+
+        Raises:
+            MultiarchError: the default node cannot.
+        """
+        emulated = self._session.open_twin(variant)
+        return None if emulated is None else Twin(started=self.start_idle(emulated))
+
     def put_files(self, started: StartedContainer, files: Sequence[FileToCopy]) -> None:
         """Put files into a running container."""
         if files:
@@ -64,7 +75,7 @@ class Bench:
         *,
         plan: Plan,
         allowed: tuple[int, ...],
-        controls: Sequence[Control],
+        controls: Sequence[Control | Twin],
     ) -> Measurement:
         """Measure a command in running containers."""
         return measure_command(containers, call, plan=plan, allowed=allowed, controls=controls)

@@ -168,6 +168,21 @@ class Control:
         return Account(uid=uid, gid=gid, groups=tuple(groups), home=home)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twin:
+    """A container of a platform that the default node emulates, and a node of its own does not."""
+
+    started: StartedContainer
+
+    def launch(self, call: Call) -> Launch:
+        """Say how a command is started: as it is."""
+        return Launch.of_call(call)
+
+    def remove(self) -> None:
+        """Remove the container."""
+        self.started.remove()
+
+
 def choose_way(facts: EngineFacts, *, is_allowed: bool) -> tuple[ControlWay, str]:
     """Say how far a control run reaches on a node, and why not further.
 

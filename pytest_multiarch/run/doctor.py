@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_multiarch.core import checks
@@ -13,7 +14,7 @@ from pytest_multiarch.core.execution import NO_PROBE, Execution, ExecutionKind
 from pytest_multiarch.run.detect import ProbeImage, detect_by_probe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pytest_multiarch.core.checkup import Buildx, Login, Machine
     from pytest_multiarch.core.platform import Platform
@@ -26,6 +27,9 @@ class DoctorTools(Protocol):
 
     def open_engine(self) -> tuple[Engine, str]:
         """Connect to the engine; say where it was found."""
+
+    def open_node(self, platform: Platform) -> tuple[Engine, Callable[[], Watchdog]]:
+        """Connect to a platform's own node; give also what starts its watchdog."""
 
     def find_other_engines(self) -> tuple[EngineFacts, ...]:
         """Find engines that answer in other places of this machine."""
@@ -58,13 +62,15 @@ class DoctorTools(Protocol):
 class Question:
     """What is asked: which platforms, which of them have to run, and whether to try them.
 
-    `settings` is what was found of the project's configuration. What is started is removed by
-    its session, which `labels` carry.
+    `nodes` are the platforms with a node of their own, and whether they may be emulated while it
+    is down. `settings` is what was found of the project's configuration. What is started is
+    removed by its session, which `labels` carry.
     """
 
     platforms: tuple[Platform, ...]
     required: frozenset[Platform] = frozenset()
     is_to_try: bool = False
+    nodes: Mapping[Platform, bool] = field(default_factory=dict)
     settings: Check
     versions: Mapping[str, str]
     session_id: str = ""
@@ -73,15 +79,60 @@ class Question:
 
 def check_up(tools: DoctorTools, question: Question) -> Checkup:
     """Look at everything, with an engine or without."""
+    of_default = _leave_to_default(question)
     machine = tools.read_machine()
     try:
         engine, origin = tools.open_engine()
     except EngineError as error:
-        return _look_without_engine(tools, question, machine, error)
+        found = _look_without_engine(tools, of_default, machine, error)
+    else:
+        try:
+            found = _look_at_engine(tools, of_default, machine, engine, origin)
+        finally:
+            engine.close()
+    looked = [_look_at_node(tools, question, each) for each in question.nodes]
+    return replace(
+        found,
+        checks=(*found.checks, *(check for check, _ in looked)),
+        outlooks=(*found.outlooks, *(outlook for _, outlook in looked if outlook)),
+    )
+
+
+def _leave_to_default(question: Question) -> Question:
+    """Leave out the platforms that have a node of their own, unless they may do without."""
+    own = {platform for platform, may_emulate in question.nodes.items() if not may_emulate}
+    return replace(
+        question,
+        platforms=tuple(each for each in question.platforms if each not in question.nodes),
+        required=question.required - own,
+    )
+
+
+def _look_at_node(
+    tools: DoctorTools, question: Question, platform: Platform
+) -> tuple[Check, Outlook | None]:
+    """Look at a platform's own node, and how it would run it."""
+    is_required = platform in question.required
     try:
-        return _look_at_engine(tools, question, machine, engine, origin)
-    finally:
-        engine.close()
+        engine, start_watchdog = tools.open_node(platform)
+    except EngineError as error:
+        may_emulate = question.nodes[platform]
+        return checks.check_node_failure(platform, error, may_emulate=may_emulate), None
+    with contextlib.closing(engine):
+        facts = engine.read_facts()
+        tried = (
+            _try_platforms(tools, replace(question, platforms=(platform,)), engine, start_watchdog)
+            if question.is_to_try
+            else {}
+        )
+        outlook = Outlook(
+            platform=platform,
+            execution=tried.get(platform) or forecast_execution(platform, facts.platform, None),
+            is_tried=platform in tried,
+            is_required=is_required,
+            node=facts.node,
+        )
+        return checks.check_node(platform, facts), outlook
 
 
 def _look_without_engine(
@@ -104,7 +155,9 @@ def _look_at_engine(
     facts = engine.read_facts()
     shares_kernel = machine.shares_kernel(facts)
     table = tools.read_emulators() if shares_kernel else None
-    tried = _try_platforms(tools, question, engine) if question.is_to_try else {}
+    tried = (
+        _try_platforms(tools, question, engine, tools.start_watchdog) if question.is_to_try else {}
+    )
     outlooks = _look_ahead(question, facts.platform, table, tried)
     found = [
         checks.check_engine(facts, origin),
@@ -170,7 +223,10 @@ def _look_ahead(
 
 
 def _try_platforms(
-    tools: DoctorTools, question: Question, engine: Engine
+    tools: DoctorTools,
+    question: Question,
+    engine: Engine,
+    start_watchdog: Callable[[], Watchdog],
 ) -> dict[Platform, Execution]:
     """Start a container for each platform; nothing of it stays."""
     archive, images = tools.build_probe(question.platforms, question.labels)
@@ -178,7 +234,7 @@ def _try_platforms(
     tried = dict.fromkeys(question.platforms, no_probe)
     if not images:
         return tried
-    watchdog = tools.start_watchdog()
+    watchdog = start_watchdog()
     try:
         engine.load_image(archive)
         labels = dict(question.labels)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.ports import TellRounds
     from pytest_multiarch.run.container import Container
-    from pytest_multiarch.run.control import Control
+    from pytest_multiarch.run.control import Control, Twin
     from pytest_multiarch.run.node import NodeTools
     from pytest_multiarch.run.started import StartedContainer
 
@@ -92,7 +92,7 @@ def measure_command(
     *,
     plan: Plan | None = None,
     allowed: tuple[int, ...] = (0,),
-    controls: Sequence[Control] = (),
+    controls: Sequence[Control | Twin] = (),
 ) -> Measurement:
     """Measure a command in running containers, and in those of control runs after them.
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.run.bench import Bench
     from pytest_multiarch.run.container import Container
-    from pytest_multiarch.run.control import Control
+    from pytest_multiarch.run.control import Control, Twin
     from pytest_multiarch.run.session import Session
     from pytest_multiarch.run.started import StartedContainer
     from pytest_multiarch.run.variant import Variant
@@ -101,6 +101,7 @@ class OverheadMeter:
         self._idle: dict[Platform, StartedContainer] = {}
         self._containers: dict[Platform, Container] = {}
         self._control: Control | str | None = None
+        self._twins: dict[Platform, Twin | str | None] = {}
         self._starts_s: dict[Platform, float] = {}
         self._labels: dict[str, int] = {}
 
@@ -198,6 +199,9 @@ class OverheadMeter:
                 stack.callback(idle.remove)
             if self._control is not None and not isinstance(self._control, str):
                 stack.callback(self._control.remove)
+            for twin in self._twins.values():
+                if twin is not None and not isinstance(twin, str):
+                    stack.callback(twin.remove)
 
     def _measure_callable(self, function: Any, order: _Order) -> Overhead:
         name = getattr(function, "__name__", None) or repr(function)
@@ -213,17 +217,18 @@ class OverheadMeter:
         for each in containers:
             self._bench.put_files(each, call.files)
         control, note = self._find_control(call) if is_controlled else (None, "")
+        twins, twin_notes = self._find_twins(call) if is_controlled else ((), {})
 
         measurement = self._bench.measure_command(
             containers,
             call,
             plan=order.plan,
             allowed=allowed,
-            controls=() if control is None else (control,),
+            controls=(*(() if control is None else (control,)), *twins),
         )
         if measurement.control_failure is not None:
             note = f"no control run: {measurement.control_failure.headline}"
-        return self._finish(measurement, "command", order, control_note=note)
+        return self._finish(measurement, "command", order, control_note=note, twin_notes=twin_notes)
 
     def _finish(
         self,
@@ -234,6 +239,7 @@ class OverheadMeter:
         steps: Mapping[Platform, Mapping[str, float]] | None = None,
         notes: tuple[str, ...] = (),
         control_note: str = "",
+        twin_notes: Mapping[Platform, str] | None = None,
     ) -> Overhead:
         """Divide, keep, and then fail if the work did."""
         sizes = {each.platform: self._read_sizes(each) for each in self._variants}
@@ -248,8 +254,11 @@ class OverheadMeter:
                 steps_s=steps or {},
                 sizes=sizes,
                 control_note=control_note,
+                twin_notes=twin_notes or {},
                 notes=notes,
-                machine=self._settings.read_machine(self._variants[0]),
+                machines={
+                    each.platform: self._settings.read_machine(each) for each in self._variants
+                },
                 load=order.load[0],
                 cores=order.load[1],
             ),
@@ -323,6 +332,39 @@ class OverheadMeter:
             self._control,
             f"the control run reached the first process only: {note}" if note else "",
         )
+
+    def _find_twins(self, call: Call) -> tuple[tuple[Twin, ...], dict[Platform, str]]:
+        """Give what runs natively on nodes of its own as the default node emulates it.
+
+        Beside them, by platform, on which machines, or why one is missing.
+        """
+        twins, notes = [], {}
+        if self._settings.container is not None:
+            return (), {}
+        for each in self._variants:
+            if each.platform == self._settings.baseline:
+                continue
+            if each.platform not in self._twins:
+                self._twins[each.platform] = self._start_twin(each)
+            twin = self._twins[each.platform]
+            if isinstance(twin, str):
+                notes[each.platform] = f"{each.platform} was not emulated beside: {twin}"
+            elif twin is not None:
+                self._bench.put_files(twin.started, call.files)
+                twins.append(twin)
+                notes[each.platform] = (
+                    f"{each.platform} ran natively on {each.node.name} and emulated on "
+                    f"{twin.started.node.name}: the machines are part of the ratio"
+                )
+        return tuple(twins), notes
+
+    def _start_twin(self, variant: Variant) -> Twin | str | None:
+        try:
+            return self._bench.start_twin(variant)
+        except EngineGoneError:
+            raise
+        except MultiarchError as error:
+            return error.headline
 
     def _start_control(self, variant: Variant) -> Control | str:
         try:

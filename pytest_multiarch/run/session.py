@@ -1,12 +1,20 @@
-"""What one process of a test session holds: its node, and the containers shared by its tests."""
+"""What one process of a test session holds: its nodes, and the containers shared by its tests."""
 
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.errors import EngineGoneError, MultiarchError
+from pytest_multiarch.core.errors import (
+    EngineError,
+    EngineGoneError,
+    MultiarchError,
+    PlatformUnavailableError,
+)
+from pytest_multiarch.core.execution import explain_node_down
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.run.bench import Bench
@@ -17,24 +25,56 @@ from pytest_multiarch.run.started import ContainerSettings, StartedContainer, de
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from pytest_multiarch.core.execution import Execution
     from pytest_multiarch.core.image_rules import ImageRules
     from pytest_multiarch.core.inspected import Inspected
     from pytest_multiarch.run.network import NameImage
     from pytest_multiarch.run.node import Node
 
-_Key = tuple[str, Platform, tuple[object, ...]]
+_Key = tuple[str, str, Platform, tuple[object, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnNode:
+    """The node that a platform has of its own.
+
+    `may_emulate`: the default node may run the platform while this one is down. `origin` says
+    where it is configured.
+    """
+
+    node: Node
+    may_emulate: bool = False
+    origin: str = "nodes"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a platform runs, and how."""
+
+    node: Node
+    execution: Execution
 
 
 class Session:
     """Gives variants and containers to tests, and removes them all at the end."""
 
-    def __init__(self, node: Node, *, platforms: Iterable[Platform] = ()) -> None:
+    def __init__(
+        self,
+        node: Node,
+        *,
+        platforms: Iterable[Platform] = (),
+        own_nodes: Mapping[Platform, OwnNode] | None = None,
+    ) -> None:
+        """`own_nodes` are those of platforms that do not run on `node`, the default one."""
         self._node = node
         self._platforms = tuple(platforms)
+        self._own_nodes = dict(own_nodes or {})
+        self._places: dict[Platform, Place | MultiarchError] = {}
         self._lock = threading.RLock()
+        self._placing = threading.RLock()
         self._shared: dict[_Key, StartedContainer | MultiarchError] = {}
 
     @cached_property
@@ -42,9 +82,54 @@ class Session:
         """What makes measurements."""
         return Bench(self)
 
-    def find_node(self, platform: Platform) -> Node:  # noqa: ARG002 - all have one node so far
-        """Give the node that runs a platform."""
+    @property
+    def default_node(self) -> Node:
+        """The node of all platforms that have none of their own."""
         return self._node
+
+    def find_place(self, platform: Platform) -> Place:
+        """Say which node runs a platform, and how; found once, so that all its tests agree.
+
+        Raises:
+            PlatformUnavailableError: none can.
+            EngineError: there is no engine.
+        """
+        own = self._own_nodes.get(platform)
+        if own is None:
+            return self._find_default_place(platform)
+        with self._placing:
+            if platform not in self._places:
+                try:
+                    self._places[platform] = self._find_own_place(platform, own)
+                except MultiarchError as error:
+                    self._places[platform] = error
+            found = self._places[platform]
+        if isinstance(found, MultiarchError):
+            raise found.with_traceback(None)
+        return found
+
+    def _find_default_place(self, platform: Platform) -> Place:
+        shared = tuple(each for each in self._platforms if each not in self._own_nodes)
+        return Place(self._node, self._node.require_execution(platform, soon=shared))
+
+    def _find_own_place(self, platform: Platform, own: OwnNode) -> Place:
+        try:
+            execution = own.node.require_execution(platform, soon=self._list_neighbours(own.node))
+        except (EngineError, PlatformUnavailableError) as error:
+            if not own.may_emulate:
+                raise explain_node_down(platform, error, origin=own.origin) from None
+            place = self._find_default_place(platform)
+            note = f"not on its own node, which is unavailable: {error.what}"
+            return replace(place, execution=replace(place.execution, note=note))
+        if execution.is_emulated:
+            note = "emulated by its own node, which is no hardware of the platform"
+            execution = replace(execution, note=note)
+        return Place(own.node, execution)
+
+    def _list_neighbours(self, node: Node) -> tuple[Platform, ...]:
+        """List the platforms of this session that have the same node."""
+        own = self._own_nodes
+        return tuple(each for each in self._platforms if each in own and own[each].node is node)
 
     def open_variant(
         self,
@@ -63,10 +148,27 @@ class Session:
             ImageError: there is no such variant, or it is not what its entry says.
             EngineError: there is no engine.
         """
-        node = self.find_node(platform)
-        execution = node.require_execution(platform, soon=self._platforms)
-        resolved = node.resolve(reference, platform)
-        return Variant(node, resolved, execution, recorder=recorder, name_image=name_image)
+        place = self.find_place(platform)
+        resolved = place.node.resolve(reference, platform)
+        return Variant(
+            place.node, resolved, place.execution, recorder=recorder, name_image=name_image
+        )
+
+    def open_twin(self, variant: Variant) -> Variant | None:
+        """Give a variant that ran natively on a node of its own as the default node emulates it.
+
+        None where it has no such node, or the default one runs it natively too.
+
+        Raises:
+            MultiarchError: the default node cannot run it.
+        """
+        if variant.node is self._node or variant.execution.is_emulated:
+            return None
+        execution = self._node.require_execution(variant.platform)
+        if not execution.is_emulated:
+            return None
+        resolved = self._node.resolve(variant.resolved.reference, variant.platform)
+        return Variant(self._node, resolved, execution)
 
     def look_first(
         self, variant: Variant, rules: ImageRules, platforms: Sequence[Platform]
@@ -88,7 +190,7 @@ class Session:
         return Container(variant.start(settings), recorder=recorder)
 
     def _share(self, variant: Variant, settings: ContainerSettings) -> StartedContainer:
-        key = (variant.digest, variant.platform, _describe(settings))
+        key = (variant.node.name, variant.digest, variant.platform, _describe(settings))
         with self._lock:
             if key not in self._shared:
                 try:
@@ -122,12 +224,23 @@ class Session:
         return self._node.tools.lock_machine(timeout_s=timeout_s)
 
     def remove_all(self) -> None:
-        """Remove what is on its node now, so that what waits for it ends."""
-        self._node.remove_all()
+        """Remove what is on its nodes now, so that what waits for it ends."""
+        for node in (*self._list_own_nodes(), self._node):
+            node.remove_all()
 
     def close(self) -> None:
-        """Remove everything this process has on its node."""
-        self._node.close()
+        """Remove everything this process has on its nodes; one that is down keeps no other.
+
+        Raises:
+            EngineError: something could not be removed; the watchdog of its node is left to try.
+        """
+        with ExitStack() as stack:
+            for each in self._list_own_nodes():
+                stack.callback(each.close)
+            stack.callback(self._node.close)
+
+    def _list_own_nodes(self) -> tuple[Node, ...]:
+        return tuple({id(own.node): own.node for own in self._own_nodes.values()}.values())
 
 
 def _describe(settings: ContainerSettings) -> tuple[object, ...]:

@@ -162,8 +162,10 @@ def _check_health(container: Container) -> str | None:
     if state.health == "healthy":
         return None
     if not state.health and state.is_running:
+        is_podman = container.started.node.engine.read_facts().product == "Podman"
+        note = " (Podman does not see that of an image in the OCI format)" if is_podman else ""
         raise NotReadyError(
-            f"{container.variant.reference} has no HEALTHCHECK to wait for",
+            f"{container.variant.reference} has no HEALTHCHECK to wait for{note}",
             cure="give another wait=, for example a port or a line of its log",
         )
     # Its author chose the check's patience for native execution; emulated, it may yet recover.

@@ -15,6 +15,7 @@ from typing import Any
 
 from debian_packages import Selection, provide_packages, read_host_architecture
 
+from private_engine import remote
 from private_engine.host_changes import provide_bridge
 from private_engine.journal import EngineError, Journal, is_ok, say, spawn, stop
 
@@ -30,11 +31,15 @@ class Root:
 
 @dataclasses.dataclass(frozen=True)
 class Engine:
-    """Name an engine's programs, its image store, and what its configuration adds."""
+    """Name an engine's programs, its image store, and what its configuration adds.
+
+    One that `is_remote` listens on TCP with TLS too, and is reached by ssh.
+    """
 
     root: str
     store: str
     options: tuple[tuple[str, Any], ...] = (("ip6tables", False),)
+    is_remote: bool = False
 
 
 # `base` serves every engine: bookworm's programs run on the libc of every supported release.
@@ -66,6 +71,7 @@ ENGINES = {
     "middle": Engine("middle", "containerd"),
     # 20.10 would write a key below /etc/docker.
     "oldest": Engine("oldest", "overlay2", (("deprecated-key-path", "{folder}/key.json"),)),
+    "node": Engine("newest", "containerd", is_remote=True),
 }
 
 
@@ -172,6 +178,8 @@ def start_engine(journal: Journal, name: str, iptables: str) -> None:
         (folder / "docker.pid").unlink(missing_ok=True)
         argv = ["dockerd", "--config-file", str(write_docker_config(journal, name, root, folder))]
         spawn(journal, f"{name}/dockerd", argv, env, lambda: bool(request(docker, "/version")))
+    if ENGINES[name].is_remote:
+        remote.start_sshd(journal, docker, choose_node_ports(journal)["ssh"], can_connect)
     say(f"  engine {name}: Docker {request(docker, '/version')['Version']}, unix://{docker}")
 
 
@@ -215,10 +223,20 @@ def write_docker_config(journal: Journal, name: str, root: Path, folder: Path) -
         config["storage-driver"] = "overlay2"
     if engine.root != "oldest":
         config["features"] = {"containerd-snapshotter": engine.store == "containerd"}
+    if engine.is_remote:
+        config |= remote.make_daemon_options(folder, choose_node_ports(journal)["tcp"])
     for key, value in engine.options:
         config[key] = value.format(folder=folder) if isinstance(value, str) else value
     (folder / "daemon.json").write_text(json.dumps(config, indent=2) + "\n")
     return folder / "daemon.json"
+
+
+def choose_node_ports(journal: Journal) -> dict[str, int]:
+    """Return the ports of the engine that is reached as from another machine."""
+    if "node_ports" not in journal.data:
+        ports = {"tcp": find_free_port(0), "ssh": find_free_port(0)}
+        journal.save(node_ports=ports)
+    return dict(journal.data["node_ports"])
 
 
 def start_registry(journal: Journal) -> None:

@@ -13,7 +13,8 @@ BINFMT = Path("/proc/sys/fs/binfmt_misc")
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 # Daemons make these wherever their own state is; `down` removes those that `up` found missing.
 RUN_FOLDERS = (
-    "/run/docker/plugins", "/run/docker", "/run/containerd/s", "/run/containerd", "/run/runc"
+    "/run/sshd", "/run/docker/plugins", "/run/docker", "/run/containerd/s", "/run/containerd",
+    "/run/runc",
 )  # fmt: skip
 # The architectures, as QEMU calls them, that container images are published for.
 EMULATED = (
@@ -95,10 +96,30 @@ def open_network(journal: Journal, iptables: str) -> None:
         IP_FORWARD.write_text("1")
 
 
+def split_pool(journal: Journal, index: int) -> ipaddress.IPv4Network:
+    """Return the part of the pool that is an engine's."""
+    if "pool_prefix" not in journal.data:
+        # What runs already has quarters of the pool.
+        journal.save(pool_prefix=18 if journal.data.get("bridges") else 19)
+    parts = list(choose_pool(journal).subnets(new_prefix=journal.data["pool_prefix"]))
+    if index >= len(parts):
+        raise EngineError(
+            "No room for one more engine beside those that run. Run: scripts/engine down"
+        )
+    return parts[index]
+
+
+def choose_subnet(journal: Journal, name: str) -> tuple[str, ipaddress.IPv4Network]:
+    """Return the bridge, which it makes itself, and the addresses of Podman's default network."""
+    bridge = f"pma{journal.instance}-{name[0]}"
+    journal.save(podman_bridge=bridge)
+    return bridge, next(split_pool(journal, 7).subnets(new_prefix=24))
+
+
 def provide_bridge(journal: Journal, index: int) -> tuple[str, ipaddress.IPv4Network]:
     """Return an engine's bridge, made if missing, and the addresses for its other networks."""
     bridge = f"pma{journal.instance}-{index}"
-    own, others = list(choose_pool(journal).subnets(new_prefix=18))[index].subnets()
+    own, others = split_pool(journal, index).subnets()
     if not Path(f"/sys/class/net/{bridge}").exists():
         journal.save(bridges=sorted({*journal.data.get("bridges", []), bridge}))
         # Without an address of its own a bridge takes that of some port, and changes it with them.

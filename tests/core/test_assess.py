@@ -149,3 +149,27 @@ def test_ratios(value: float, text: str) -> None:
 )
 def test_sizes(size: int, text: str) -> None:
     assert name_size(size) == text
+
+
+def test_a_platform_with_a_node_of_its_own_is_compared_with_its_emulation() -> None:
+    native = take(ARM64, 3.0)
+    native = replace(native, execution=Execution(kind=ExecutionKind.NATIVE))
+    twin = replace(take(ARM64, 24.0, is_control=True), execution=Execution(kind=ExecutionKind.QEMU))
+    given = replace(
+        GIVEN,
+        machines={AMD64: {"node": "unix:///here"}, ARM64: {"node": "tcp://pi:2376"}},
+        twin_notes={ARM64: "two machines"},
+    )
+    found = assess(measure(take(AMD64, 2.0), native, twin), given)
+    cost = found.platforms[ARM64]
+    assert cost.control is not None
+    assert (round(cost.control.emulator.value, 6), cost.control.note) == (8, "two machines")
+    assert cost.warnings[0] == (
+        "linux/arm64 was measured on tcp://pi:2376, linux/amd64 on unix:///here: the machines are "
+        "part of the ratio"
+    )
+    assert cost.machine == {"node": "tcp://pi:2376"}
+    assert str(found).splitlines()[2] == (
+        "  emulated on another node (qemu) x 8.00 (8.00 to 8.00) of that"
+    )
+    assert PlatformCost.from_mapping(cost.to_mapping()) == cost

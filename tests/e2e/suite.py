@@ -120,21 +120,25 @@ class Suite:
         notes = self.folder / "pids"
         return [int(line) for line in notes.read_text().split()] if notes.exists() else []
 
-    def list_left_behind(self) -> list[str]:
-        """List containers, networks and images on the engine that carry the suite's label."""
-        left = []
+    def list_left_behind(self, engine: str = "") -> list[str]:
+        """List containers, networks and images on an engine that carry the suite's label.
+
+        By default on the suite's own.
+        """
+        left: list[str] = []
+
+        def ask(*argv: str) -> list[str]:
+            return self.engines.run_docker(engine or self.engine, *argv).splitlines()
+
         for pid in self.list_pids():
             label = f"label={_PID_LABEL}={pid}"
-            left += self._ask("ps", "--all", "--filter", label, "--format", "container {{.ID}}")
-            left += self._ask("network", "ls", "--filter", label, "--format", "network {{.ID}}")
-            left += self._ask(
+            left += ask("ps", "--all", "--filter", label, "--format", "container {{.ID}}")
+            left += ask("network", "ls", "--filter", label, "--format", "network {{.ID}}")
+            left += ask(
                 "images", "--filter", "reference=pytest-multiarch/*", "--filter", label,
                 "--format", "image {{.Repository}}:{{.Tag}}",
             )  # fmt: skip
         return left
-
-    def _ask(self, *argv: str) -> list[str]:
-        return self.engines.run_docker(self.engine, *argv).splitlines()
 
     def list_watchdogs(self) -> list[int]:
         """List the watchdogs of the suite's processes that still run."""

@@ -19,7 +19,7 @@ SEVEN = (
 )  # fmt: skip
 OTHER_ENGINES = [
     pytest.param(name, marks=pytest.mark.needs_engine(name, "registry"))
-    for name in ("classic", "middle", "oldest")
+    for name in ("classic", "middle", "oldest", "podman")
 ]
 EVERYTHING = """
     import pytest

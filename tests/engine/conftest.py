@@ -126,7 +126,7 @@ def open_bench(
     scope="session",
     params=[
         pytest.param(name, marks=pytest.mark.needs_engine(name))
-        for name in ("main", "classic", "middle", "oldest")
+        for name in ("main", "classic", "middle", "oldest", "podman")
     ],
 )
 def bench(request: pytest.FixtureRequest, open_bench: Callable[[str], Bench]) -> Bench:

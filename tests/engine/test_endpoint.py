@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from pytest_multiarch.core.errors import EngineError
+from pytest_multiarch.core.settings import NodeSettings, NodeTls
 from pytest_multiarch.engine.endpoint import (
     Endpoint,
+    TlsFiles,
     find_endpoint,
+    find_node_endpoint,
     is_loopback,
     list_other_endpoints,
 )
@@ -164,3 +168,55 @@ def test_other_engines_of_this_machine_are_sockets_that_exist(
     assert mine == {f"unix://{there}", f"unix://{runtime}/podman/podman.sock"}
     again = list_other_endpoints(environ, f"unix://{there}")
     assert f"unix://{there}" not in {each.url for each in again}
+
+
+def find_node(node: NodeSettings, home: dict[str, str], folder: Path) -> Endpoint:
+    return find_node_endpoint(node, home, folder=folder, origin="nodes")
+
+
+def test_a_node_has_nothing_of_the_default_engine_s(home: dict[str, str], tmp_path: Path) -> None:
+    environ = {
+        **home, "DOCKER_HOST": "tcp://a:1", "DOCKER_TLS_VERIFY": "1", "DOCKER_API_VERSION": "1.41",
+    }  # fmt: skip
+    found = find_node(NodeSettings(host="tcp://pi:2375"), environ, tmp_path)
+    assert found == Endpoint(url="tcp://pi:2375", origin="nodes")
+
+
+def test_a_node_may_be_a_context(home: dict[str, str], tmp_path: Path) -> None:
+    write_context(home, "pi", Host="ssh://me@pi")
+    assert find_node(NodeSettings(context="pi"), home, tmp_path).url == "ssh://me@pi"
+    with pytest.raises(EngineError, match="no docker context 'nonesuch', which nodes names"):
+        find_node(NodeSettings(context="nonesuch"), home, tmp_path)
+
+
+def test_the_tls_files_of_a_node_are_beside_the_configuration(
+    home: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "certs").mkdir()
+    for name in ("ca", "cert", "key"):
+        (tmp_path / "certs" / f"{name}.pem").touch()
+    folder = NodeSettings(host="tcp://pi", tls=NodeTls(folder="certs"))
+    found = find_node(folder, home, tmp_path).tls
+    assert found is not None
+    assert found.ca == str(tmp_path / "certs" / "ca.pem")
+    single = NodeSettings(host="tcp://pi", tls=NodeTls(ca="certs/ca.pem", verify=False))
+    assert find_node(single, home, tmp_path).tls == TlsFiles(ca=found.ca, is_verified=False)
+
+
+@pytest.mark.parametrize("tls", [NodeTls(folder="nowhere"), NodeTls(ca="nowhere.pem")])
+def test_a_missing_tls_file_is_said(home: dict[str, str], tmp_path: Path, tls: NodeTls) -> None:
+    with pytest.raises(EngineError, match="nowhere"):
+        find_node(NodeSettings(host="tcp://pi", tls=tls), home, tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no sockets in files")
+def test_podman_is_found_where_there_is_no_docker(
+    home: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_multiarch.engine.endpoint._DEFAULT_SOCKET", str(tmp_path / "none"))
+    environ = {**home, "XDG_RUNTIME_DIR": str(tmp_path)}
+    (tmp_path / "podman").mkdir()
+    (tmp_path / "podman" / "podman.sock").touch()
+    assert find_endpoint(environ).url == f"unix://{tmp_path}/podman/podman.sock"
+    (tmp_path / "docker.sock").touch()
+    assert find_endpoint(environ).url == f"unix://{tmp_path}/docker.sock"

@@ -176,7 +176,9 @@ def pushed(bench: Bench, engines: KnownEngines) -> Iterator[str]:
 
 @needs_registry
 def test_a_platform_that_the_index_lacks(bench: Bench, pushed: str) -> None:
-    with pytest.raises(PlatformMissingError, match="has no variant for linux/s390x: no match"):
+    with pytest.raises(
+        PlatformMissingError, match=r"has no variant for linux/s390x: .*no (match|image)"
+    ):
         bench.engine.pull(pushed, S390X)
 
 
@@ -184,6 +186,10 @@ def test_a_platform_that_the_index_lacks(bench: Bench, pushed: str) -> None:
 @pytest.mark.parametrize("platform", ["foo", "x y", "*"])
 def test_a_platform_that_no_engine_knows(bench: Bench, pushed: str, platform: str) -> None:
     wrong = Platform("", platform, "") if platform == "foo" else Platform("linux", platform, "")
+    if bench.engine.read_facts().product == "Podman":  # it takes any word for a platform
+        with pytest.raises(PlatformMissingError):
+            bench.engine.pull(pushed, wrong)
+        return
     with pytest.raises(UsageError, match="does not know"):
         bench.engine.pull(pushed, wrong)
 

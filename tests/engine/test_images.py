@@ -141,7 +141,9 @@ def test_a_tag_pulled_for_one_platform_has_that_one(
     bench.engine.pull(name(engines, pushed), platform)
     image = bench.engine.find_image(name(engines, pushed))
     facts = bench.engine.read_facts()
-    assert image.repo_digests == (name(engines, pushed, f"@{pushed.digest}"),)
+    # Podman lists the variant's own digest too.
+    assert name(engines, pushed, f"@{pushed.digest}") in image.repo_digests
+    assert len(image.repo_digests) == (2 if facts.product == "Podman" else 1)
     if not facts.has_containerd_store:
         assert image.config.platform == platform
     elif facts.api_version >= (1, 48):

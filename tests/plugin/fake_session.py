@@ -209,6 +209,10 @@ class FakeBench:
         control.note = "" if is_allowed else "whole process trees need --multiarch-control"
         return control
 
+    def start_twin(self, variant: Variant) -> Any:
+        """No platform has a node of its own."""
+        del variant
+
     def put_files(self, started: Any, files: Any) -> None:
         """Put them nowhere."""
 

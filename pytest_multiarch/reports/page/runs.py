@@ -12,6 +12,7 @@ from pytest_multiarch.reports.page.text import name_moment, name_seconds, show
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_multiarch.core.execution import Execution
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.merging import Judgement
     from pytest_multiarch.core.record import Run
@@ -132,15 +133,21 @@ def _list_images(members: tuple[Member, ...]) -> tuple[ImageView, ...]:
     )
 
 
+def _list_evidence(execution: Execution, node: str) -> Iterator[str]:
+    """Say where it was, what is not as configured, and how it is known."""
+    yield from filter(None, (f"on {node}" if node else "", execution.note))
+    yield from execution.evidence[:5]
+
+
 def _list_executions(members: tuple[Member, ...]) -> tuple[ExecutionView, ...]:
-    ways = dict.fromkeys((each.platform, each.execution) for each in members)
+    ways = dict.fromkeys((each.platform, each.execution, each.node) for each in members)
     found = (
         ExecutionView(
             str(platform),
             show(str(execution), 80),
-            tuple(show(each) for each in execution.evidence[:5]),
+            tuple(show(each) for each in _list_evidence(execution, node)),
         )
-        for platform, execution in ways
+        for platform, execution, node in ways
         if execution is not None
     )
     return tuple(sorted(found, key=lambda each: (each.platform, each.execution)))[:_MOST_IMAGES]
