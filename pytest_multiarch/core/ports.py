@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.audit import AuditReport
     from pytest_multiarch.core.call import FileToCopy
     from pytest_multiarch.core.filetree import Layer
+    from pytest_multiarch.core.image_reader import DocumentKind
     from pytest_multiarch.core.index import ImageConfig, ImageIndex
     from pytest_multiarch.core.manifest import (
         EntryDocument,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         VariantManifest,
     )
     from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.publishing import TestedVariant
     from pytest_multiarch.core.reference import ImageReference
 
 StreamName = Literal["stdout", "stderr"]
@@ -350,6 +352,118 @@ class ByteStream(Protocol):
 
     def read(self, size: int, /) -> bytes:
         """Give at most `size` bytes, none at the end."""
+
+
+class ContentSource(Protocol):
+    """The content of an image somewhere, by digest, as it is stored."""
+
+    @property
+    def name(self) -> str:
+        """The image and where it is, for messages."""
+
+    @property
+    def repository(self) -> tuple[str, str]:
+        """The registry and the repository it is in; empty if it is in none."""
+
+    def read_document(self, kind: DocumentKind, digest: str) -> bytes:
+        """Read an index, a manifest (`manifests`) or a config (`blobs`), verified.
+
+        Raises:
+            ImageNotFoundError: it is not there.
+        """
+
+    def stream_blobs(self, digests: Iterable[str]) -> Iterator[tuple[str, ByteStream]]:
+        """Give blobs, unverified, in whichever order; one that is not there is left out.
+
+        Each stream is read, or left, before the next is asked for.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundVariant:
+    """A tested variant where it was found.
+
+    `digest` is that of its manifest; `index` that of the index which names it there, empty if
+    none is known.
+    """
+
+    digest: str
+    content: ContentSource
+    index: str = ""
+
+
+class VariantPlace(Protocol):
+    """A registry or an engine, in which tested variants are looked up by their digests."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for messages."""
+
+    def find(self, tested: TestedVariant) -> FoundVariant:
+        """Find a variant by its identity, never by a name alone.
+
+        Raises:
+            ImageError: it is not there, or something else is.
+            EngineError: it cannot be reached.
+        """
+
+    def read_current(self, tested: TestedVariant) -> str | None:
+        """Give the digest, of the kind of `tested`, that the tested name now has for its platform.
+
+        Empty if it has none for the platform, None if there is no such name.
+        """
+
+
+class PushTarget(Protocol):
+    """One tag of a repository, to be published.
+
+    Raises:
+        ImageAccessError: the registry does not let one push.
+        EngineError: it cannot be reached, breaks off, or refuses for another reason.
+    """
+
+    @property
+    def name(self) -> str:
+        """The tag, as the user wrote it."""
+
+    @property
+    def repository(self) -> tuple[str, str]:
+        """The registry and the repository."""
+
+    def pin(self, digest: str) -> str:
+        """Name exactly one manifest of the repository."""
+
+    def read_tag(self) -> str:
+        """Give the digest of what the tag names now; empty for nothing."""
+
+    def check_access(self) -> None:
+        """Find out whether one may push, before anything is sent."""
+
+    def has_blob(self, digest: str) -> bool:
+        """Tell whether the repository has a blob."""
+
+    def mount_blob(self, digest: str, repository: str) -> bool:
+        """Take a blob over from another repository of the registry; tell whether that worked."""
+
+    def put_blob(self, digest: str, size: int, stream: ByteStream) -> None:
+        """Send a blob.
+
+        Raises:
+            ImageError: the stream is not what the digest and the size (bytes) say.
+        """
+
+    def put_manifest(self, digest: str, media_type: str, data: bytes) -> None:
+        """Send a manifest or an index under its digest; no tag names it by that."""
+
+    def read_manifest(self, digest: str) -> bytes:
+        """Read back what is under a digest, from the registry itself, and verified.
+
+        Raises:
+            ImageError: it is not there, or something else is.
+        """
+
+    def put_tag(self, media_type: str, data: bytes) -> None:
+        """Have the tag name a manifest or an index that was sent before."""
 
 
 class ImageSource(Protocol):
