@@ -14,7 +14,7 @@ from pytest_multiarch.core.parity import VerdictKind
 from pytest_multiarch.core.shown_text import show_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from pytest_multiarch.core.inspected import ImageVerdict
     from pytest_multiarch.core.member import Member, VariantIdentity
@@ -342,7 +342,8 @@ class _Planner(_Findings):
             if not variant.is_native:
                 how = _list(variant.executions) or "nobody knows how"
                 self.notes.append(f"{variant.platform} was tested only under emulation ({how})")
-        self.notes.extend(self._list_untested(variants))
+        if untested := self._list_untested(variants):
+            self.notes.append(f"not tested, and left out: {_list(untested)}")
 
     def _list_compared(self) -> frozenset[Platform]:
         return frozenset(
@@ -353,16 +354,12 @@ class _Planner(_Findings):
             if member.variant and member.variant.reference == self._image
         )
 
-    def _list_untested(self, variants: Sequence[TestedVariant]) -> Iterator[str]:
-        """Name the platforms of the tested index that are left out."""
+    def _list_untested(self, variants: Sequence[TestedVariant]) -> tuple[str, ...]:
+        """Give the platforms of the tested index that are left out."""
         there = {str(each.platform) for each in variants}
-        entries: Mapping[str, str]
-        for run in self._judgement.record.runs:
-            entries = (run.images.get(self._image) or {}).get("platforms", {})
-            for platform in entries:
-                if platform not in there:
-                    there.add(platform)
-                    yield f"{show_text(platform)} of {self._image} was not tested: it is left out"
+        runs = self._judgement.record.runs
+        tables = [(run.images.get(self._image) or {}).get("platforms", {}) for run in runs]
+        return tuple(sorted({name for table in tables for name in table} - there))
 
 
 def _list(names: Iterable[str]) -> str:

@@ -115,7 +115,7 @@ def publish(
     previous = target.read_tag()
     finder = _Finder(tools)
     found = tuple(map(finder.find, plan.variants))
-    refusals, moved = _look_for_moves(found, allows_moved)
+    refusals, moved = _look_for_moves(found, tools.registry, allows_moved)
     notes = (*plan.notes, *(note for each in found for note in each.notes), *moved)
     index = assemble_index([each.part for each in found])
     outcome = replace(
@@ -144,7 +144,7 @@ def _describe(found: _Found, *, sent: int) -> PublishedVariant:
     return PublishedVariant(
         tested=found.tested,
         digest=found.variant.manifest.digest,
-        source=found.content.name,
+        source=found.content.name if found.content.repository[0] else found.place.name,
         attestations=tuple(each.manifest.digest for each in found.attestations),
         size=sum(each.size for each in found.items),
         sent=sent,
@@ -273,19 +273,26 @@ def _read_source(content: ContentSource, digest: str, variant: str) -> SourceInd
 
 
 def _look_for_moves(
-    found: Iterable[_Found], allows_moved: bool
+    found: Iterable[_Found], registry: VariantPlace, allows_moved: bool
 ) -> tuple[tuple[Refusal, ...], tuple[str, ...]]:
     """Tell of names that now stand for something else than was tested."""
     refusals, notes = [], []
     for each in found:
         tested = each.tested
-        current = each.place.read_current(tested)
+        # What an engine pulled for the test it keeps, whatever becomes of the name.
+        place = registry if tested.came_from_registry else each.place
+        try:
+            current = place.read_current(tested)
+        except (ImageError, EngineError):
+            if place is each.place:
+                raise
+            continue
         if current is None or current == tested.digest:
             continue
         now = f"is {current}" if current else "is not there"
         what = (
             f"{tested.reference} has moved since the test: its variant for {tested.platform} now "
-            f"{now} in {each.place.name}, and {tested.digest} was tested"
+            f"{now} in {place.name}, and {tested.digest} was tested"
         )
         if allows_moved:
             notes.append(f"{what}; what was tested is published")
