@@ -225,7 +225,10 @@ def test_a_manifest_and_its_config_are_one_image() -> None:
 
 def test_several_images() -> None:
     other = {p: identify(p, reference="db:1") for p in (AMD64, ARM64)}
-    members = (*(member(p) for p in other), *(member(p, group="g2", variant=other[p]) for p in other))
+    members = (
+        *(member(p) for p in other),
+        *(member(p, group="g2", variant=other[p]) for p in other),
+    )
     record = make_record(*members)
     with pytest.raises(UsageError, match="several images: app:1, db:1"):
         plan(record)
