@@ -408,7 +408,7 @@ def old(program: str, tmp_path: Path) -> Iterator[RegistryProcess]:
 
 
 @pytest.mark.parametrize(
-    ("method", "part", "is_late"),
+    "death",
     [
         ("POST", "/blobs/uploads/", True),
         ("PATCH", "/blobs/uploads/", False),
@@ -422,10 +422,9 @@ def test_a_registry_that_dies_half_way(
     old: RegistryProcess,
     tested: Path,
     publish: Callable[..., Published],
-    method: str,
-    part: str,
-    is_late: bool,  # noqa: PLR0917
+    death: tuple[str, str, bool],
 ) -> None:
+    method, part, is_late = death
     before = old.read_tag("dying/app:1")
     assert before
     with DyingFront(old.address, method, part, is_late=is_late) as front:
