@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 MISSING_BASE = "base image lacks the platform"
 PINNED_BASE = "base image pinned to a platform"
+_OTHER_BASE = "InvalidBaseImagePlatform"
 _CROSS = "FROM --platform=$BUILDPLATFORM, if the stage only compiles for the target"
 _CURES = {
     "FromPlatformFlagConstDisallowed": f"leave --platform= out, or write {_CROSS}",
     "RedundantTargetPlatform": "leave --platform=$TARGETPLATFORM out: it is the default",
-    "InvalidBaseImagePlatform": "take a base image that has the platform, or build that one for it",
+    _OTHER_BASE: "take a base image that has the platform, or build that one for it",
     "SecretsUsedInArgOrEnv": "pass it as a secret: RUN --mount=type=secret,id=..., and secrets= "
     "of the build",
     "UndefinedArgInFrom": "declare it with ARG before the first FROM",
@@ -93,19 +94,36 @@ def list_bases(
     )
 
 
-def find_missing_base(base: BaseImage, available: Iterable[Platform]) -> BuildFinding | None:
-    """Say that a base image lacks a platform, if it does."""
-    there = tuple(available)
-    if base.platform in there:
-        return None
-    has = ", ".join(map(str, there)) or "nothing"
-    return BuildFinding(
-        rule=MISSING_BASE,
-        line=base.line,
-        what=f"{base.reference} has no {base.platform}: it has {has}",
-        cure=f"take a base image (or a tag of it) that has {base.platform}, or write {_CROSS}",
-        platforms=base.targets,
-    )
+def find_missing_bases(
+    bases: Iterable[BaseImage], available: Mapping[str, tuple[Platform, ...]]
+) -> tuple[BuildFinding, ...]:
+    """Say which base images lack platforms; `available` are those of the ones that were read."""
+    missing: dict[tuple[str, int], list[BaseImage]] = {}
+    for base in bases:
+        if base.platform not in available.get(base.reference, (base.platform,)):
+            missing.setdefault((base.reference, base.line), []).append(base)
+    found = []
+    for (reference, line), lacking in missing.items():
+        lacks = " and ".join(str(each.platform) for each in lacking)
+        has = ", ".join(map(str, available[reference])) or "nothing"
+        found.append(
+            BuildFinding(
+                rule=MISSING_BASE,
+                line=line,
+                what=f"{reference} has no {lacks}: it has {has}",
+                cure=f"take a base image (or a tag of it) that has {lacks}, or write {_CROSS}",
+                platforms=tuple(each for base in lacking for each in base.targets),
+            )
+        )
+    return tuple(found)
+
+
+def leave_out_told(
+    checked: Iterable[BuildFinding], told: Iterable[BuildFinding]
+) -> tuple[BuildFinding, ...]:
+    """Leave out what BuildKit says of bases whose platforms are told of already."""
+    lines = {each.line for each in told}
+    return tuple(each for each in checked if each.rule != _OTHER_BASE or each.line not in lines)
 
 
 def find_pinned_bases(

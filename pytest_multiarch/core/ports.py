@@ -452,4 +452,4 @@ class ImageBuilder(Protocol):
         """
 
     def list_hidden(self, request: BuildRequest) -> tuple[str, ...]:
-        """Give what must not be shown of what a build prints: the values of its secrets."""
+        """Give what must not be shown of what a build prints: the values of secrets."""

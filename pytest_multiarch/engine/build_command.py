@@ -16,6 +16,7 @@ from pytest_multiarch.core.build_checks import make_finding
 from pytest_multiarch.core.build_log import BuildLog
 from pytest_multiarch.core.errors import BuildError, DeadlineError, EngineError, UsageError
 from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.secret_text import hide_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -176,13 +177,16 @@ class BuildxBuilder:
             yield f"--secret={secret}"
 
     def list_hidden(self, request: BuildRequest) -> tuple[str, ...]:
-        """Read the values of the secrets, where buildx would."""
+        """Read the values of secrets where buildx would, and of arguments named like some."""
         found = []
         for secret in request.spec.secrets:
             fields = dict(part.partition("=")[::2] for part in secret.split(","))
             name = fields.get("env") or ("" if "src" in fields else fields["id"])
             value = self._environ.get(name, "") if name else _read_file(fields["src"])
             found += [each.strip() for each in (value, *value.splitlines()) if each.strip()]
+        own = [pair for _, args in request.spec.platform_args for pair in args]
+        args = (*request.spec.args, *own)
+        found += [value for name, value in args if value and hide_secret(name, value) != value]
         return tuple(dict.fromkeys(found))
 
     def _run(self, command: Sequence[str], patience_s: float) -> subprocess.CompletedProcess[str]:

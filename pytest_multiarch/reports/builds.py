@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.build import Build
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _MOST_STEPS = 5
 _WIDTH = 300
+_ERROR_WIDTH = 120
 _STEP_WIDTH = 80
 CROSS_HINT = (
     "a step that compiles could cross-compile instead: FROM --platform=$BUILDPLATFORM for its "
@@ -47,6 +49,27 @@ def list_builds(
         yield Section("found in Dockerfiles", tuple(found))
 
 
+@dataclass(frozen=True, slots=True)
+class BuildView:
+    """What was built, in lines."""
+
+    name: str
+    lines: tuple[str, ...]
+
+
+def view_builds(documents: Iterable[Mapping[str, Any]]) -> tuple[BuildView, ...]:
+    """View what was built, and what was found in its Dockerfiles, for a page."""
+    builds = [Build.from_mapping(each) for each in documents]
+    return tuple(
+        BuildView(
+            name=title.strip(),
+            lines=tuple(line.strip() for line in (*lines, *_list_findings(each))),
+        )
+        for each in builds
+        for title, *lines in (describe_build(each),)
+    )
+
+
 def describe_build(build: Build) -> Iterator[str]:
     """Give lines for an image: what each platform took, then what ran emulated."""
     how = f" ({build.builder}, {build.driver})" if build.driver not in ("", "docker") else ""
@@ -74,7 +97,7 @@ def describe_build(build: Build) -> Iterator[str]:
 def describe_cost(built: PlatformBuild) -> str:
     """Say in a line what a platform took, or why it is not there."""
     if built.error:
-        return f"not built: {cut(clean(built.error.partition(chr(10))[0]), _WIDTH)}"
+        return f"not built: {cut(clean(built.error.partition(chr(10))[0]), _ERROR_WIDTH)}"
     if built.steps and built.cached == built.steps:
         return f"all of {count(built.steps, 'step')} cached"
     ratio = f", {built.ratio:.1f} times the native platform's" if built.ratio else ""

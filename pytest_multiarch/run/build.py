@@ -13,7 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.build import Build, BuildRequest, PlatformBuild, start_build
-from pytest_multiarch.core.build_checks import find_missing_base, find_pinned_bases, list_bases
+from pytest_multiarch.core.build_checks import (
+    find_missing_bases,
+    find_pinned_bases,
+    leave_out_told,
+    list_bases,
+)
 from pytest_multiarch.core.build_log import find_instruction, measure_builds, show_step
 from pytest_multiarch.core.dockerfile import parse_dockerfile
 from pytest_multiarch.core.errors import (
@@ -121,10 +126,12 @@ class _Building:
         self.hidden = builder.list_hidden(request)
         machines = facts.machines if facts.driver != "docker" else ()
         machines = machines or (self.node.engine.read_facts().platform,)
+        bases = list_bases(dockerfile, self.spec, self.platforms, machines[0])
+        missing = find_missing_bases(bases, self._read_bases(bases))
         findings = (
+            *missing,
             *find_pinned_bases(dockerfile, self.spec, self.platforms),
-            *self._check(builder, request),
-            *self._find_missing(list_bases(dockerfile, self.spec, self.platforms, machines[0])),
+            *leave_out_told(self._check(builder, request), missing),
         )
         self._refuse_missing(findings)
         logs = self._build(builder, dockerfile)
@@ -153,21 +160,15 @@ class _Building:
             self.notes.append(error.headline)
             return ()
 
-    def _find_missing(self, bases: Iterable[BaseImage]) -> Iterable[BuildFinding]:
-        """Find bases that lack a platform: in the engine, which a build looks into, or where they
-        come from."""
-        seen: dict[str, tuple[Platform, ...] | None] = {}
-        for base in bases:
-            if base.reference not in seen:
-                seen[base.reference] = self._list_platforms(base)
-            available = seen[base.reference]
-            found = None if available is None else find_missing_base(base, available)
-            if found is not None:
-                yield found
+    def _read_bases(self, bases: Iterable[BaseImage]) -> dict[str, tuple[Platform, ...]]:
+        """Give the platforms of base images: in the engine, which a build looks into, or where
+        they come from."""
+        found = {each: self._list_platforms(each) for each in {base.reference for base in bases}}
+        return {reference: each for reference, each in found.items() if each is not None}
 
-    def _list_platforms(self, base: BaseImage) -> tuple[Platform, ...] | None:
+    def _list_platforms(self, base: str) -> tuple[Platform, ...] | None:
         try:
-            reference = ImageReference.parse(base.reference)
+            reference = ImageReference.parse(base)
             local = self.node.engine.find_image(reference.text)
             if local is not None and local.index is not None:
                 return local.index.platforms
@@ -178,7 +179,7 @@ class _Building:
         except EngineGoneError:
             raise
         except MultiarchError as error:
-            self.notes.append(f"{base.reference} was not looked at: {error.headline}")
+            self.notes.append(f"{base} was not looked at: {error.headline}")
             return None
 
     def _refuse_missing(self, findings: Iterable[BuildFinding]) -> None:
@@ -298,7 +299,8 @@ class _Building:
         """Take out what must not be shown, and control characters."""
         for value in sorted(self.hidden, key=len, reverse=True):
             text = text.replace(value, _HIDDEN)
-        return "\n".join(show_original(line) if line.strip() else "" for line in text.split("\n"))
+        shown = (show_original(f".{line}")[1:] for line in text.split("\n"))
+        return "\n".join(line.rstrip() for line in shown)
 
     def _identify(self, platform: Platform, measured: PlatformBuild) -> PlatformBuild:
         """Say what the engine has now; a builder may have loaded it elsewhere."""

@@ -108,14 +108,16 @@ class Progress:
             nonlocal last, lines
             now = time.monotonic()
             at = f", {shorten(' '.join(what.split()), _WIDEST_STEP)}" if what else ""
-            states[platform] = f"{done} of {total} steps{at}"
+            states[platform] = f"{done} of {total} steps{at}" if total else "..."
             if now - begun < _PATIENCE_S:
                 return
             if self._live_width:
                 if not lines or now - last >= _LIVE_EVERY_S:
                     last, lines = now, self._write_block(task, states, lines)
-            elif states[platform] != written.get(platform) and (
-                platform not in written or now - last >= _PLAIN_EVERY_S or done == total
+            elif (
+                total
+                and states[platform] != written.get(platform)
+                and (platform not in written or now - last >= _PLAIN_EVERY_S or done == total)
             ):
                 last, written[platform] = now, states[platform]
                 self._write(f"{task} for {platform}", states[platform], is_last=False)
