@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pytest_multiarch.core.audit import AuditReport
+    from pytest_multiarch.core.build import BuilderFacts, BuildFinding, BuildRequest
+    from pytest_multiarch.core.build_log import BuildLog
     from pytest_multiarch.core.call import FileToCopy
     from pytest_multiarch.core.filetree import Layer
     from pytest_multiarch.core.image_reader import DocumentKind
@@ -34,6 +36,12 @@ TellBytes = Callable[[int, int], None]
 """Told while something large is fetched: how many bytes are there, and of how many."""
 TellRounds = Callable[[int, int], None]
 """Told while something is measured: how many rounds are made, and of how many; 0 if unknown."""
+
+
+TellPlatform = Callable[["Platform", int, int, str], None]
+"""Told while something is made for several platforms: which, steps done, of how many, at what."""
+TellBuild = Callable[["BuildLog"], None]
+"""Told while an image is built, whenever the builder has said something."""
 
 
 def ignore_bytes(done: int, total: int) -> None:
@@ -525,3 +533,37 @@ class ImageCache(Protocol):
 
     def keep_report(self, name: str, report: AuditReport) -> None:
         """Keep an audit."""
+
+
+class ImageBuilder(Protocol):
+    """Builds images from Dockerfiles, and loads them into the engine.
+
+    Every method raises `BuildError` where there is nothing to build with.
+    """
+
+    def describe(self) -> BuilderFacts:
+        """Say what builds."""
+
+    def read_dockerfile(self, request: BuildRequest) -> str:
+        """Give the text of the Dockerfile.
+
+        Raises:
+            BuildError: there is no such context or Dockerfile.
+        """
+
+    def check(self, request: BuildRequest) -> tuple[BuildFinding, ...]:
+        """Give what the builder itself finds wrong with the Dockerfile, without building.
+
+        Raises:
+            EngineError: it cannot check, or not this Dockerfile.
+        """
+
+    def build(self, request: BuildRequest, tell: TellBuild) -> BuildLog:
+        """Build and load, and give the record of it, also if it failed (`exit_code`).
+
+        Raises:
+            DeadlineError: it took too long.
+        """
+
+    def list_hidden(self, request: BuildRequest) -> tuple[str, ...]:
+        """Give what must not be shown of what a build prints: the values of secrets."""

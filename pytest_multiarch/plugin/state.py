@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from pytest_multiarch.core.build import Build
     from pytest_multiarch.core.errors import MultiarchError
     from pytest_multiarch.core.inspected import Inspected
     from pytest_multiarch.core.normalize import TextFunction
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.plugin.groups import Membership
     from pytest_multiarch.plugin.marks import Declarations
     from pytest_multiarch.plugin.tracking import Trace
-    from pytest_multiarch.run.progress import ShowProgress
+    from pytest_multiarch.run.progress import Progress, ShowBuild, ShowProgress
     from pytest_multiarch.run.session import Session
 
 
@@ -30,7 +31,8 @@ class PluginState:
     are the platforms that tests of this process will run on, `current` is the id of the test
     under way. `collected` are our tests for a record, also those whose platforms are not selected;
     `announced` names what this process has told of images and nodes, `inspected` is what it has
-    yet to tell of images that it looked at.
+    yet to tell of images that it looked at, `builds` of those that it built. `items` are the
+    tests that will run.
     """
 
     def __init__(self, config: pytest.Config, *, run_id: str, worker: str) -> None:
@@ -43,6 +45,9 @@ class PluginState:
         self.collected: list[pytest.Item] = []
         self.announced: set[str] = set()
         self.inspected: dict[str, dict[str, Any]] = {}
+        self.builds: dict[str, dict[str, Any]] = {}
+        self.has_builds = False
+        self.items: Sequence[pytest.Item] = ()
         self._explained: dict[str, str] = {}
 
     @cached_property
@@ -57,11 +62,24 @@ class PluginState:
         return read_settings(self._config)
 
     @cached_property
-    def show_progress(self) -> ShowProgress:
-        """What shows that something takes long while no test ends."""
+    def _progress(self) -> Progress | None:
         from pytest_multiarch.plugin.progress import make_progress
 
         return make_progress(self._config)
+
+    @property
+    def show_progress(self) -> ShowProgress:
+        """What shows that something takes long while no test ends."""
+        from pytest_multiarch.run.progress import show_nothing
+
+        return self._progress.show if self._progress else show_nothing
+
+    @property
+    def show_build(self) -> ShowBuild:
+        """What shows how far a build is."""
+        from pytest_multiarch.run.progress import show_no_build
+
+        return self._progress.show_platforms if self._progress else show_no_build
 
     @cached_property
     def declared(self) -> Declarations:
@@ -108,6 +126,13 @@ class PluginState:
         if text not in self.announced:
             self.announced.add(text)
             lay_over(self.inspected.setdefault(reference, {}), document)
+
+    def note_build(self, build: Build) -> None:
+        """Have what was built told with the next test that ends, once."""
+        self.has_builds = True
+        if f"build {build.name}" not in self.announced:
+            self.announced.add(f"build {build.name}")
+            self.builds[build.name] = build.to_mapping()
 
     def explain(self, error: MultiarchError) -> str:
         """Give an error's message: whole for the first test that has it, a line for the others."""

@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch import native
+from pytest_multiarch.engine.build_command import BuildxBuilder
+from pytest_multiarch.engine.build_share import BuildShare
 from pytest_multiarch.engine.docker_api import open_engine
 from pytest_multiarch.engine.emulator import find_emulator
 from pytest_multiarch.engine.endpoint import Endpoint, find_endpoint
@@ -16,8 +18,8 @@ from pytest_multiarch.engine.pull_lock import hold_pull_lock
 from pytest_multiarch.engine.sessions import SessionLabels
 from pytest_multiarch.engine.watchdog import start_watchdog
 from pytest_multiarch.run.detect import ProbeImage
-from pytest_multiarch.run.node import Node, Watchdog
-from pytest_multiarch.run.progress import ShowProgress, show_nothing
+from pytest_multiarch.run.node import Node, SharedResult, Watchdog
+from pytest_multiarch.run.progress import ShowBuild, ShowProgress, show_no_build, show_nothing
 from pytest_multiarch.run.resolve import PullPolicy
 from pytest_multiarch.run.session import Session
 
@@ -33,8 +35,10 @@ if TYPE_CHECKING:
         ByteStream,
         Engine,
         EngineFacts,
+        ImageBuilder,
         ImageCache,
         Registry,
+        TellPlatform,
     )
     from pytest_multiarch.core.variant import ResolvedVariant
     from pytest_multiarch.plugin.state import PluginState
@@ -48,12 +52,17 @@ class DockerTools:
         environ: Mapping[str, str],
         session_id: str,
         *,
+        run_id: str = "",
         show_progress: ShowProgress = show_nothing,
+        show_build: ShowBuild = show_no_build,
         emulator: str = "",
     ) -> None:
+        """`run_id` is of all processes of a run, which share what it builds."""
         self._environ = environ
         self._session_id = session_id
+        self._share = BuildShare(run_id or session_id)
         self.show_progress = show_progress
+        self._show_build = show_build
         self._emulator = emulator
 
     @property
@@ -99,6 +108,21 @@ class DockerTools:
 
         return LayerCache(find_cache_folder(self._environ))
 
+    def open_builder(self) -> ImageBuilder:
+        """Make what builds images: docker buildx, as the user has it."""
+        return BuildxBuilder(self._environ)
+
+    def share_build(self, key: str) -> AbstractContextManager[SharedResult]:
+        """Have one process of the run build an image, and the others wait for it."""
+        task = "waiting until another process of this run has built an image"
+        return self._share.open(key, lambda: self.show_progress(task))
+
+    def show_build(
+        self, title: str, platforms: Iterable[Platform]
+    ) -> AbstractContextManager[TellPlatform]:
+        """Show how far a build is."""
+        return self._show_build(f"building {title}", platforms)
+
     def lock_machine(self) -> AbstractContextManager[None]:
         """Have one measurement at a time on this machine."""
         return hold_measure_lock(self.show_progress)
@@ -139,6 +163,11 @@ class DockerTools:
         return testcontainers_bridge.adapt_wait_strategy(strategy, container)
 
 
+def forget_builds(run_id: str) -> None:
+    """Forget what the processes of a run shared of its builds; the images stay."""
+    BuildShare(run_id).close()
+
+
 def open_session(state: PluginState) -> Session:
     """Make the session of this process; nothing is connected to until it is used."""
     session_id = f"{state.run_id}-{state.worker}" if state.worker else state.run_id
@@ -146,7 +175,9 @@ def open_session(state: PluginState) -> Session:
         DockerTools(
             dict(os.environ),
             session_id,
+            run_id=state.run_id,
             show_progress=state.show_progress,
+            show_build=state.show_build,
             emulator=state.settings.control.value.emulator,
         ),
         session_id=session_id,

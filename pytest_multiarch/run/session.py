@@ -18,6 +18,7 @@ from pytest_multiarch.run.variant import Variant
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from pytest_multiarch.core.build import Build, BuildSpec
     from pytest_multiarch.core.image_rules import ImageRules
     from pytest_multiarch.core.inspected import Inspected
     from pytest_multiarch.core.reference import ImageReference
@@ -58,6 +59,27 @@ class Session:
         execution = node.require_execution(platform, soon=self._platforms)
         resolved = node.resolve(reference, platform)
         return Variant(node, resolved, execution, recorder=recorder)
+
+    def build(
+        self, spec: BuildSpec, platform: Platform, platforms: Iterable[Platform]
+    ) -> tuple[ImageReference, Build]:
+        """Have an image built for `platforms`, once in the run; give its reference, and what the
+        build came to, also if it failed.
+
+        Platforms that the node cannot run are left out.
+
+        Raises:
+            PlatformUnavailableError: `platform` is one of them.
+            EngineError: there is no engine.
+        """
+        node = self.find_node(platform)
+        node.require_execution(platform, soon=self._platforms)
+        wanted = [
+            each
+            for each in dict.fromkeys((*platforms, platform))
+            if node.detect_execution(each, soon=self._platforms).is_available
+        ]
+        return node.builds.provide(spec, wanted)
 
     def look_first(
         self, variant: Variant, rules: ImageRules, platforms: Sequence[Platform]
