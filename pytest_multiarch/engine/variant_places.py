@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from pytest_multiarch.core.build import BuildSpec
 from pytest_multiarch.core.errors import ImageNotFoundError
 from pytest_multiarch.core.ports import FoundVariant
 from pytest_multiarch.core.reference import ImageReference
@@ -150,10 +151,19 @@ class EnginePlace:
 
     def read_current(self, tested: TestedVariant) -> str | None:
         """Give what the reference now names for the platform."""
-        name = tested.pin if tested.kind == "config" else tested.reference
-        if "@" in name or self._store.inspect(name) is None:
+        if "@" in tested.reference:
             return None
-        return _read_current(open_engine_image(self._store, name, address=self._address), tested)
+        # An engine that keeps one platform under a name has what was built under one for each.
+        apart = BuildSpec(context="", dockerfile="", tag=tested.reference)
+        found = None
+        for name in (apart.name_for(tested.platform), tested.reference):
+            if self._store.inspect(name) is None:
+                continue
+            source = open_engine_image(self._store, name, address=self._address)
+            found = _read_current(source, tested)
+            if found:
+                break
+        return found
 
     def close(self) -> None:
         """Remove what was packed."""

@@ -20,7 +20,8 @@ import pytest
 
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.files.record_file import read_record, write_record
-from tests.engine.sample_images import SampleIndex, SampleVariant
+from tests.e2e.conftest import forget_image
+from tests.engine.sample_images import SampleIndex, SampleVariant, compile_actor
 from tests.registry_process import PASSWORD, USER, DyingFront, RegistryProcess
 
 if TYPE_CHECKING:
@@ -111,11 +112,13 @@ def tested(
 def publish(engines: KnownEngines, tmp_path: Path) -> Callable[..., Published]:
     """Run the command, as somebody who is logged in nowhere, or as `login` says."""
 
-    def run(*words: object, login: Mapping[str, Any] | None = None) -> Published:
+    def run(
+        *words: object, login: Mapping[str, Any] | None = None, engine: str = "main"
+    ) -> Published:
         config = tmp_path / "docker"
         config.mkdir(exist_ok=True)
         (config / "config.json").write_text(json.dumps({"auths": login or {}}))
-        environ = {**engines.make_environ("main"), "DOCKER_CONFIG": str(config)}
+        environ = {**engines.make_environ(engine), "DOCKER_CONFIG": str(config)}
         done = subprocess.run(
             [Path(sys.executable).with_name("pytest-multiarch"), *map(str, words)],
             cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=240,
@@ -307,6 +310,84 @@ def test_an_image_that_only_the_engine_has(
     assert done.status in (1, 2), done.out
     assert "has moved since the test" in done.out or "cannot be had" in done.err
     assert registry.read_tag("engine/app:1") == before
+
+
+BUILT_TESTS = """
+    import pytest
+
+    pytestmark = [
+        pytest.mark.build(".", tag="{image}"),
+        pytest.mark.platforms("linux/amd64", "linux/arm64"),
+    ]
+
+    def test_says(variant):
+        assert variant.run("say", "yes").stdout == "yes\\n"
+"""
+DOCKERFILE = """
+    FROM scratch
+    ARG TARGETARCH
+    COPY $TARGETARCH /app
+    LABEL text={text}
+    ENTRYPOINT ["/app"]
+"""
+
+
+@pytest.fixture(params=["classic", "middle"])
+def building(
+    request: pytest.FixtureRequest, make_suite: Callable[..., Suite], engines: KnownEngines
+) -> Iterator[Suite]:
+    """A suite that builds its image, on an engine of another kind."""
+    if not engines.has(request.param):
+        pytest.fail(f"no engine {request.param}; scripts/engine up --all brings it up")
+    suite = make_suite(request.param)
+    image = f"publish-test/built-{os.getpid()}:1"
+    suite.write("test_app.py", BUILT_TESTS.format(image=image))
+    for platform in PLATFORMS:
+        program = compile_actor(suite.folder, Platform.parse(platform))
+        path = suite.folder / platform.partition("/")[2]
+        path.write_bytes(program)
+        path.chmod(0o755)
+    yield suite
+    forget_image(engines, image.partition(":")[0])
+
+
+@pytest.mark.needs_engine("classic")
+@pytest.mark.needs_engine("middle")
+def test_what_was_built_on_other_engines(
+    building: Suite,
+    registry: RegistryProcess,
+    publish: Callable[..., Published],
+    engines: KnownEngines,
+) -> None:
+    building.write("Dockerfile", DOCKERFILE.format(text="one"))
+    finished = building.run("--multiarch-record=record.json")
+    assert finished.exit_code == 0, finished.output
+    record = building.folder / "record.json"
+    tag = f"{registry.address}/built/{building.engine}:1"
+    done = publish(record, "--tag", tag, "--json", engine=building.engine)
+    assert done.status == 0, done.err
+    members = read_record(record).members
+    configs = {str(each.platform): each.variant.config_digest for each in members if each.variant}
+    for platform, digest in list_entries(registry, f"built/{building.engine}:1").items():
+        manifest = registry.read_document(f"built/{building.engine}", digest)
+        assert manifest["config"]["digest"] == configs[platform]
+    for platform in PLATFORMS:
+        run = ("run", "--rm", "--platform", platform, tag, "say", "hello")
+        said = engines.run_docker("main", *run)
+        assert said == "hello\n"
+    engines.run_docker("main", "image", "rm", "--force", tag)
+    again = publish(record, "--tag", tag, "--json", engine=building.engine).document
+    assert again["digest"] == done.document["digest"]
+    assert [each["sent"] for each in again["variants"]] == [0, 0]
+
+    # rebuilt: what stands under its name was not tested
+    building.write("Dockerfile", DOCKERFILE.format(text="two"))
+    record.rename(building.folder / "old.json")
+    assert building.run("--multiarch-record=record.json").exit_code == 0
+    done = publish(building.folder / "old.json", "--tag", tag, engine=building.engine)
+    assert done.status in (1, 2)
+    assert "has moved since the test" in done.out or "cannot be had" in done.err
+    assert registry.read_tag(f"built/{building.engine}:1") == again["digest"]
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "unsigned", "journal"])
