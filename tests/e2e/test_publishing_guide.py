@@ -35,8 +35,8 @@ pytestmark = [
 PAGE = ROOT / "docs" / "publishing.md"
 HOST = "ghcr.io"
 _BLOCK = re.compile(
-    r"^(?:## (?P<title>.*)|### (?P<subtitle>.*)"
-    r"|<!-- (?P<kind>file|run|workflow) ?(?P<words>.*?) ?-->\n```\w+\n(?P<text>.*?)^```)$",
+    r"^(?:## (?P<title>[^\n]*)|### (?P<subtitle>[^\n]*)"
+    r"|<!-- (?P<kind>file|run|workflow) ?(?P<words>[^\n]*?) ?-->\n```\w+\n(?P<text>.*?)^```)$",
     re.MULTILINE | re.DOTALL,
 )
 
