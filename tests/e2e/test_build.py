@@ -29,7 +29,8 @@ TESTS = """
     def test_built(variant):
         assert variant.run("cat", "/etc/built").stdout == "built\\n"
 
-    def test_marked(container):
+    @pytest.mark.container("sleep", "600")
+    def test_started(container):
         assert container.exec("true").exit_code == 0
 """
 EMULATED = """
