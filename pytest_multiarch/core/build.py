@@ -12,7 +12,7 @@ from typing import Any
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.reference import ImageReference
-from pytest_multiarch.core.secret_text import hide_secret
+from pytest_multiarch.core.secret_text import hide_in_text, hide_secret
 
 DEFAULT_DOCKERFILE = "Dockerfile"
 BUILD_KEYS = (
@@ -42,8 +42,8 @@ class BuildSpec:
     args: Arguments = field(default=(), repr=False)
     secrets: tuple[str, ...] = ()
     platform_args: tuple[tuple[Platform, Arguments], ...] = field(default=(), repr=False)
-    cache_from: tuple[str, ...] = ()
-    cache_to: tuple[str, ...] = ()
+    cache_from: tuple[str, ...] = field(default=(), repr=False)
+    cache_to: tuple[str, ...] = field(default=(), repr=False)
     tag: str = ""
 
     @property
@@ -91,8 +91,8 @@ class BuildSpec:
             "platform_args": {
                 str(platform): _hide_arguments(args) for platform, args in self.platform_args
             },
-            "cache_from": list(self.cache_from),
-            "cache_to": list(self.cache_to),
+            "cache_from": [*map(hide_in_text, self.cache_from)],
+            "cache_to": [*map(hide_in_text, self.cache_to)],
             "tag": self.tag,
         }
         return {name: each for name, each in plain.items() if each}

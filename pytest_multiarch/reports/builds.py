@@ -77,18 +77,16 @@ def describe_build(build: Build) -> Iterator[str]:
     width = max((len(str(each)) for each in build.platforms), default=0)
     for platform, each in build.platforms.items():
         yield f"  {platform!s:{width}}  {describe_cost(each)}"
-    compiles = False
     for platform, each in build.platforms.items():
         slowest = sorted(each.emulated, key=lambda step: -step.wall_s)
         for step in slowest[:_MOST_STEPS]:
             where = f", line {step.line}" if step.line else ""
             what = cut(clean(step.step), _STEP_WIDTH)
             yield f"  emulated for {platform}{where}: {what}: {step.wall_s:.1f} s"
-            compiles = compiles or step.compiles
         more = len(slowest) - _MOST_STEPS
         if more > 0:
             yield f"  ... and {count(more, 'more step')} emulated for {platform}"
-    if compiles:
+    if any(step.compiles for each in build.platforms.values() for step in each.emulated):
         yield f"  {CROSS_HINT}"
     for note in build.notes:
         yield cut(f"  not looked at: {clean(note)}", _WIDTH)

@@ -207,6 +207,7 @@ class _Building:
             request = BuildRequest(spec=self.spec, platforms=wanted, name=self.spec.name)
             log = self._run(builder, request)
             if log.exit_code == 0:
+                self._forget_apart(wanted)
                 return [log]
             blamed = self._blame(log, wanted, dockerfile)
             if len(wanted) == 1 or set(blamed) >= set(wanted):
@@ -226,6 +227,12 @@ class _Building:
             if log.exit_code != 0:
                 self._blame(log, (platform,), dockerfile)
         return logs
+
+    def _forget_apart(self, platforms: Iterable[Platform]) -> None:
+        """Remove the names of single platforms that an earlier build, failed in part, left."""
+        for platform in platforms:
+            with contextlib.suppress(EngineError):
+                self.node.engine.remove_image(self.spec.name_for(platform))
 
     def _run(self, builder: ImageBuilder, request: BuildRequest) -> BuildLog:
         shown = self.node.tools.show_build(self.spec.title, request.platforms)
