@@ -40,6 +40,7 @@ class KnownEngines:
 
     by_name: Mapping[str, KnownEngine]
     registry: str = ""
+    registry_program: str = ""
     docker: str = "docker"
     docker_config: str = ""
     is_users_own: bool = False
@@ -89,6 +90,7 @@ def find_engines() -> KnownEngines:
     return KnownEngines(
         by_name=by_name,
         registry=status["registry"] or "",
+        registry_program=status.get("registry_program") or "",
         docker=status["docker"] or "docker",
         docker_config=status["docker_config"] or "",
         is_users_own=owners == {"user"},

@@ -51,13 +51,13 @@ def open_image_source(
         ImageError, UsageError: there is no such image, or it cannot be read.
         EngineError: the engine, where only it can have the image, or the registry does not answer.
     """
-    engine, problem = (None, "") if no_engine else _try_engine(environ)
+    engine, problem = (None, "") if no_engine else try_engine(environ)
     with contextlib.closing(engine) if engine else contextlib.nullcontext():
         source = _open_files(text) or _open_named(text, environ, engine, problem)
         yield OpenedImage(source=source, engine=engine, engine_problem=problem)
 
 
-def _try_engine(environ: Mapping[str, str]) -> tuple[DockerEngine | None, str]:
+def try_engine(environ: Mapping[str, str]) -> tuple[DockerEngine | None, str]:
     """Connect to the engine; else say why there is none."""
     from pytest_multiarch.engine.docker_api import open_engine
     from pytest_multiarch.engine.endpoint import find_endpoint

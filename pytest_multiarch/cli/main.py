@@ -8,13 +8,13 @@ import sys
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.cli import config, doctor, inspect, matrix, merge, report
+from pytest_multiarch.cli import config, doctor, inspect, matrix, merge, publish, report
 from pytest_multiarch.core.errors import MultiarchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS = (inspect, doctor, merge, report, matrix, config)
+_COMMANDS = (inspect, doctor, merge, report, publish, matrix, config)
 _EXIT_USAGE = 2
 _EXIT_INTERRUPTED = 130
 

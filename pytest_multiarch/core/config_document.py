@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.audit import AuditScope, PathAllowance
+from pytest_multiarch.core.build import BuildSpec, make_build_spec
 from pytest_multiarch.core.config_kinds import Path, Problem
 from pytest_multiarch.core.config_schema import DEFAULT_RUNNER, DOCUMENT
 from pytest_multiarch.core.errors import UsageError
@@ -59,8 +60,8 @@ class ConfigDocument:
         return f"{self.name} {self.section}".rstrip()
 
 
-def parse_document(document: ConfigDocument) -> Settings:
-    """Read what a configuration file says.
+def parse_document(document: ConfigDocument, *, folder: str = ".") -> Settings:
+    """Read what a configuration file says; relative paths in it start at `folder`.
 
     Raises:
         UsageError: something is wrong; has a line for each problem: file, line, key path, what
@@ -73,6 +74,8 @@ def parse_document(document: ConfigDocument) -> Settings:
         problems += _find_contradictions(found)
     if problems:
         raise UsageError(_describe(problems, document))
+    if "build" in found:
+        found["build"] = _make_build(found["build"], folder, document)
     values = _make_values(found)
     if "allow" in values:
         values["allow"] = tuple(
@@ -105,6 +108,15 @@ def _make_values(found: Mapping[str, Any]) -> dict[str, Any]:
     if "static_parity" in found:
         values["static_parity"] = _make_static_rules(found["static_parity"])
     return values
+
+
+def _make_build(found: str | dict[str, Any], folder: str, document: ConfigDocument) -> BuildSpec:
+    values = {"context": found} if isinstance(found, str) else found
+    try:
+        return make_build_spec(**values, folder=folder)
+    except UsageError as error:
+        problem = Problem(path=("build",), what=error.what, cure=error.cure)
+        raise UsageError(_describe([problem], document)) from None
 
 
 def _make_audit_rules(found: Mapping[str, Any]) -> AuditRules:
@@ -147,8 +159,9 @@ def _make_node(found: Mapping[str, Any]) -> NodeSettings:
 
 def _find_contradictions(found: Mapping[str, Any]) -> Iterator[Problem]:
     """Find what is wrong with values that are right by themselves."""
-    if "image" in found and "images" in found:
-        yield Problem(path=("images",), what="there is also image", cure="keep one of them")
+    for name, other in (("images", "image"), ("build", "image"), ("build", "images")):
+        if name in found and other in found:
+            yield Problem(path=(name,), what=f"there is also {other}", cure="keep one of them")
     platforms = found.get("platforms", ())
     yield from _check_baseline(found, platforms, ())
     for platform, node in found.get("nodes", {}).items():

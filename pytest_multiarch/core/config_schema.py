@@ -32,6 +32,7 @@ UNSTABLE = ("report", "fail")
 DEFAULT_RUNNER = "default"
 """The key of `runners` that names no platform."""
 _NODE_HOST = r"^(unix:///|(tcp|ssh)://[^/\s])\S*$"
+_ARGUMENT_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _IMAGE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
@@ -47,6 +48,12 @@ def _check_text(text: str) -> str:
 
 def _check_pattern(text: str) -> str:
     compile_pattern(_check_text(text), what="normalize")
+    return text
+
+
+def _check_argument(text: str) -> str:
+    if not re.search(_ARGUMENT_NAME, text):
+        raise UsageError(f"{text!r} is no name of a build argument")
     return text
 
 
@@ -265,6 +272,50 @@ _STATIC_PARITY = Table(
 )
 
 
+_ARGUMENTS = MappingOf(
+    what="a mapping from names to values",
+    key=Text(what="the name of a build argument", parse=_check_argument, pattern=_ARGUMENT_NAME),
+    item=Text(what="a value", parse=str, pattern=r""),
+)
+_OPTIONS = ListOf(what="a list of texts", item=Text(what="an option", parse=_check_text))
+_CONTEXT = Text(what="a folder", parse=_check_text)
+_BUILD = Table(
+    what="a mapping with context, dockerfile and others",
+    fields={
+        "context": Field(
+            kind=_CONTEXT, description="The folder that is built from.", is_required=True
+        ),
+        "dockerfile": Field(
+            kind=Text(what="a file", parse=_check_text),
+            description="The Dockerfile, in the context (default: Dockerfile).",
+        ),
+        "target": Field(
+            kind=Text(what="a stage", parse=_check_text),
+            description="The stage to build (default: the last).",
+        ),
+        "args": Field(kind=_ARGUMENTS, description="Build arguments, all texts."),
+        "secrets": Field(
+            kind=_OPTIONS,
+            description="Secrets, as docker buildx build --secret takes them: id=token,env=TOKEN.",
+        ),
+        "platform_args": Field(
+            kind=MappingOf(
+                what="a mapping from platforms to build arguments", key=PLATFORM, item=_ARGUMENTS
+            ),
+            description="Build arguments of single platforms.",
+        ),
+        "cache_from": Field(
+            kind=_OPTIONS, description="Where cached steps come from, as buildx takes it."
+        ),
+        "cache_to": Field(kind=_OPTIONS, description="Where steps are cached, as buildx takes it."),
+        "tag": Field(
+            kind=REFERENCE,
+            description="The name under which the image stays in the engine until the next build.",
+        ),
+    },
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """A setting: `kind` is None where no file can say it, `mark` and `option` empty if none can.
@@ -301,6 +352,15 @@ SETTINGS = (
         ),
         mark="image(reference)",
         option="--multiarch-image",
+    ),
+    Definition(
+        name="build",
+        description="The image that is built for tests that name none: a folder with a "
+        "Dockerfile, or a mapping with `context`, `dockerfile`, `target`, `args`, `secrets`, "
+        "`platform_args`, `cache_from`, `cache_to` and `tag`. Instead of `image`.",
+        default="none",
+        kind=TextOr(text=_CONTEXT, other=_BUILD),
+        mark="build(context, ...)",
     ),
     Definition(
         name="platforms",
@@ -471,5 +531,8 @@ def make_schema() -> dict[str, Any]:
         "title": "Settings of pytest-multiarch",
         "description": "multiarch.yaml, or [tool.pytest-multiarch] in pyproject.toml",
         **DOCUMENT.make_schema(),
-        "not": {"required": ["image", "images"]},
+        "allOf": [
+            {"not": {"required": list(pair)}}
+            for pair in (("image", "images"), ("image", "build"), ("images", "build"))
+        ],
     }

@@ -8,7 +8,8 @@ MultiarchError
 │   ├── ImageNotFoundError      nobody has it
 │   ├── ImageAccessError        a registry refuses it
 │   ├── PlatformMissingError    the index has no such platform
-│   └── WrongArchitectureError  what it holds is for another architecture
+│   ├── WrongArchitectureError  what it holds is for another architecture
+│   └── BuildError              it could not be built
 ├── PlatformUnavailableError  the node cannot run the platform
 ├── ContainerError          a container did not do what it was started for
 │   ├── ProgramNotFoundError    its program is not there
@@ -84,6 +85,10 @@ class PlatformMissingError(ImageError):
 
 class WrongArchitectureError(ImageError):
     """An image's config or a program in it is for another architecture than its entry says."""
+
+
+class BuildError(ImageError):
+    """An image could not be built; for which platform, in which step, with that step's log."""
 
 
 class PlatformUnavailableError(MultiarchError):

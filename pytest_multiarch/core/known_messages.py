@@ -135,6 +135,15 @@ KNOWN_MESSAGES = (
         cure=_STORE_CURE + ", or build with `docker buildx create --use` and --push to a registry",
     ),
     KnownMessage(
+        name="cache export on the classic store",
+        stages=(Stage.BUILD,),
+        pattern=_phrasings(r"cache export (is|feature is currently) not supported for"),
+        error=ImageError,
+        meaning="the builder cannot export its cache",
+        cure="leave cache_to out, " + _STORE_CURE + ", or take a builder that can: docker buildx "
+        "create --use",
+    ),
+    KnownMessage(
         name="archive of several platforms on the classic store",
         stages=(Stage.LOAD,),
         pattern=_phrasings(

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pytest_multiarch.core.audit import AuditReport
+    from pytest_multiarch.core.build import BuilderFacts, BuildFinding, BuildRequest
+    from pytest_multiarch.core.build_log import BuildLog
     from pytest_multiarch.core.call import FileToCopy
     from pytest_multiarch.core.filetree import Layer
+    from pytest_multiarch.core.image_reader import DocumentKind
     from pytest_multiarch.core.index import ImageConfig, ImageIndex
     from pytest_multiarch.core.manifest import (
         EntryDocument,
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
         VariantManifest,
     )
     from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.publishing import TestedVariant
     from pytest_multiarch.core.reference import ImageReference
 
 StreamName = Literal["stdout", "stderr"]
@@ -34,6 +38,12 @@ TellBytes = Callable[[int, int], None]
 """Told while something large is fetched: how many bytes are there, and of how many."""
 TellRounds = Callable[[int, int], None]
 """Told while something is measured: how many rounds are made, and of how many; 0 if unknown."""
+
+
+TellPlatform = Callable[["Platform", int, int, str], None]
+"""Told while something is made for several platforms: which, steps done, of how many, at what."""
+TellBuild = Callable[["BuildLog"], None]
+"""Told while an image is built, whenever the builder has said something."""
 
 
 def ignore_bytes(done: int, total: int) -> None:
@@ -367,6 +377,118 @@ class ByteStream(Protocol):
         """Give at most `size` bytes, none at the end."""
 
 
+class ContentSource(Protocol):
+    """The content of an image somewhere, by digest, as it is stored."""
+
+    @property
+    def name(self) -> str:
+        """The image and where it is, for messages."""
+
+    @property
+    def repository(self) -> tuple[str, str]:
+        """The registry and the repository it is in; empty if it is in none."""
+
+    def read_document(self, kind: DocumentKind, digest: str) -> bytes:
+        """Read an index, a manifest (`manifests`) or a config (`blobs`), verified.
+
+        Raises:
+            ImageNotFoundError: it is not there.
+        """
+
+    def stream_blobs(self, digests: Iterable[str]) -> Iterator[tuple[str, ByteStream]]:
+        """Give blobs, unverified, in whichever order; one that is not there is left out.
+
+        Each stream is read, or left, before the next is asked for.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundVariant:
+    """A tested variant where it was found.
+
+    `digest` is that of its manifest; `index` that of the index which names it there, empty if
+    none is known.
+    """
+
+    digest: str
+    content: ContentSource
+    index: str = ""
+
+
+class VariantPlace(Protocol):
+    """A registry or an engine, in which tested variants are looked up by their digests."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for messages."""
+
+    def find(self, tested: TestedVariant) -> FoundVariant:
+        """Find a variant by its identity, never by a name alone.
+
+        Raises:
+            ImageError: it is not there, or something else is.
+            EngineError: it cannot be reached.
+        """
+
+    def read_current(self, tested: TestedVariant) -> str | None:
+        """Give the digest, of the kind of `tested`, that the tested name now has for its platform.
+
+        Empty if it has none for the platform, None if there is no such name.
+        """
+
+
+class PushTarget(Protocol):
+    """One tag of a repository, to be published.
+
+    Raises:
+        ImageAccessError: the registry does not let one push.
+        EngineError: it cannot be reached, breaks off, or refuses for another reason.
+    """
+
+    @property
+    def name(self) -> str:
+        """The tag, as the user wrote it."""
+
+    @property
+    def repository(self) -> tuple[str, str]:
+        """The registry and the repository."""
+
+    def pin(self, digest: str) -> str:
+        """Name exactly one manifest of the repository."""
+
+    def read_tag(self) -> str:
+        """Give the digest of what the tag names now; empty for nothing."""
+
+    def check_access(self) -> None:
+        """Find out whether one may push, before anything is sent."""
+
+    def has_blob(self, digest: str) -> bool:
+        """Tell whether the repository has a blob."""
+
+    def mount_blob(self, digest: str, repository: str) -> bool:
+        """Take a blob over from another repository of the registry; tell whether that worked."""
+
+    def put_blob(self, digest: str, size: int, stream: ByteStream) -> None:
+        """Send a blob.
+
+        Raises:
+            ImageError: the stream is not what the digest and the size (bytes) say.
+        """
+
+    def put_manifest(self, digest: str, media_type: str, data: bytes) -> None:
+        """Send a manifest or an index under its digest; no tag names it by that."""
+
+    def read_manifest(self, digest: str) -> bytes:
+        """Read back what is under a digest, from the registry itself, and verified.
+
+        Raises:
+            ImageError: it is not there, or something else is.
+        """
+
+    def put_tag(self, media_type: str, data: bytes) -> None:
+        """Have the tag name a manifest or an index that was sent before."""
+
+
 class ImageSource(Protocol):
     """One image somewhere it can be read without being run: a registry, an engine, a folder, a tar.
 
@@ -426,3 +548,37 @@ class ImageCache(Protocol):
 
     def keep_report(self, name: str, report: AuditReport) -> None:
         """Keep an audit."""
+
+
+class ImageBuilder(Protocol):
+    """Builds images from Dockerfiles, and loads them into the engine.
+
+    Every method raises `BuildError` where there is nothing to build with.
+    """
+
+    def describe(self) -> BuilderFacts:
+        """Say what builds."""
+
+    def read_dockerfile(self, request: BuildRequest) -> str:
+        """Give the text of the Dockerfile.
+
+        Raises:
+            BuildError: there is no such context or Dockerfile.
+        """
+
+    def check(self, request: BuildRequest) -> tuple[BuildFinding, ...]:
+        """Give what the builder itself finds wrong with the Dockerfile, without building.
+
+        Raises:
+            EngineError: it cannot check, or not this Dockerfile.
+        """
+
+    def build(self, request: BuildRequest, tell: TellBuild) -> BuildLog:
+        """Build and load, and give the record of it, also if it failed (`exit_code`).
+
+        Raises:
+            DeadlineError: it took too long.
+        """
+
+    def list_hidden(self, request: BuildRequest) -> tuple[str, ...]:
+        """Give what must not be shown of what a build prints: the values of secrets."""

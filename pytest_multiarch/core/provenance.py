@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_multiarch.core.build import BuildSpec
 from pytest_multiarch.core.config_schema import DEFAULT_RUNNER, SETTINGS, Definition
 from pytest_multiarch.core.image_rules import AuditRules, IndexRules, StaticRules
 from pytest_multiarch.core.platform import Platform
@@ -65,6 +66,8 @@ def _make_plain(value: Any) -> Any:
         case Allowance():
             return {key: each for key, each in value.to_mapping().items() if each}
         case AuditRules() | IndexRules() | StaticRules() | ControlSettings():
+            return value.to_mapping()
+        case BuildSpec():
             return value.to_mapping()
         case Runners():
             by_platform = {str(each): list(labels) for each, labels in value.by_platform.items()}

@@ -32,7 +32,8 @@ class Run:
     files of tests to digests of their text; `images` references to the digest and the entries of
     the index (platform to digest) that was found; `nodes` addresses to what engines say of
     themselves. `inspected` is what was learned of images without running them (`core.inspected`),
-    by reference. `failures` are those of tests that are no members, by id: why, whether it was an
+    by reference. `builds` are what the run built, by the name that it stays under (`core.build`).
+    `failures` are those of tests that are no members, by id: why, whether it was an
     `error` or `failed`, and in which `line` of its file the test stands, 0 if that is not known.
     """
 
@@ -51,6 +52,7 @@ class Run:
     images: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     nodes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     inspected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    builds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     failures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property

@@ -14,6 +14,7 @@ from pytest_multiarch.core.reference import ImageReference
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pytest_multiarch.core.build import BuildSpec
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.rules import Allowance
 
@@ -148,6 +149,7 @@ class Settings:
 
     image: Setting[str] = Setting("")
     images: Setting[tuple[ImageEntry, ...]] = Setting(())
+    build: Setting[BuildSpec | None] = Setting(None)
     platforms: Setting[tuple[Platform, ...]] = Setting(())
     baseline: Setting[Platform | None] = Setting(None)
     runners: Setting[Runners] = field(default_factory=lambda: Setting(Runners()))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from testcontainers.compose import DockerCompose
 
 from pytest_multiarch.core.errors import ContainerError, DeadlineError, UsageError
+from pytest_multiarch.engine.endpoint import write_connection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +59,7 @@ class ComposeRun:
         self._order = order
         self._folder = tempfile.TemporaryDirectory(prefix="pytest-multiarch-")
         self._override = Path(self._folder.name) / "override.yaml"
-        self._command = [docker, *_write_connection(endpoint), "compose", "--project-name", name]
+        self._command = [docker, *write_connection(endpoint), "compose", "--project-name", name]
         self._environ = {k: v for k, v in environ.items() if k not in _DECIDING}
 
     def read_config(self) -> dict[str, Any]:
@@ -189,15 +190,3 @@ class _Compose(DockerCompose):
 def _name_command(command: str | list[str]) -> str:
     known = ("config", "create", "up", "down", "ps", "kill")
     return next((word for word in command if word in known), "")
-
-
-def _write_connection(endpoint: Endpoint) -> list[str]:
-    """Write options of the docker command that name an engine."""
-    words = ["--host", endpoint.url]
-    tls = endpoint.tls
-    if tls is None:
-        return words
-    words += ["--tlsverify" if tls.is_verified else "--tls"]
-    for option, path in (("--tlscacert", tls.ca), ("--tlscert", tls.cert), ("--tlskey", tls.key)):
-        words += [option, path] if path else []
-    return words

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         TellBytes,
     )
     from pytest_multiarch.engine.endpoint import Endpoint
+    from pytest_multiarch.engine.variant_places import EnginePlace
 
 _LOG_LIMIT = 1024 * 1024
 _EXEC_SETTLE_S = 10.0
@@ -138,6 +139,12 @@ class DockerEngine:
             ImageNotFoundError: it has none of that name, digest or id.
         """
         return open_engine_image(self._images, reference, address=self.address)
+
+    def open_place(self) -> EnginePlace:
+        """Give its images as a place in which tested variants are looked up; to be closed."""
+        from pytest_multiarch.engine.variant_places import EnginePlace
+
+        return EnginePlace(self._images, address=self.address)
 
     def read_image_sizes(self, image_id: str, digest: str) -> ImageSizes:
         """Give what an image's variant takes, as far as the engine tells."""

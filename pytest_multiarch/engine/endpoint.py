@@ -293,3 +293,15 @@ def list_other_endpoints(environ: Mapping[str, str], chosen: str) -> tuple[Endpo
         for url, each in found.items()
         if url != chosen and each.socket_path and _is_there(each.socket_path)
     )
+
+
+def write_connection(endpoint: Endpoint) -> list[str]:
+    """Write options of the docker command that name an engine."""
+    words = ["--host", endpoint.url]
+    tls = endpoint.tls
+    if tls is None:
+        return words
+    words += ["--tlsverify" if tls.is_verified else "--tls"]
+    for option, path in (("--tlscacert", tls.ca), ("--tlscert", tls.cert), ("--tlskey", tls.key)):
+        words += [option, path] if path else []
+    return words

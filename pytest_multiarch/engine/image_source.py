@@ -6,6 +6,7 @@ import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_multiarch.core.digest import verify_digest
 from pytest_multiarch.core.errors import ImageError, ImageNotFoundError
 from pytest_multiarch.core.image_document import (
     Descriptor,
@@ -139,6 +140,20 @@ class ContainerdSource:
         for digest, stream in self._exports.stream_blobs(self._id, by_digest, platform=platform):
             yield by_digest[digest], stream
 
+    def read_document(self, kind: DocumentKind, digest: str) -> bytes:
+        """Read any document of the image, verified.
+
+        Raises:
+            ImageNotFoundError: it is not there.
+        """
+        data = self._read_document(kind, digest)
+        verify_digest(data, digest, where=self._name)
+        return data
+
+    def stream_blobs(self, digests: Iterable[str]) -> Iterator[tuple[str, ByteStream]]:
+        """Give blobs of any of its variants, in the order of an export; leave out absent ones."""
+        return self._exports.stream_blobs(self._id, digests)
+
     def _narrow(self, digest: str) -> Platform | None:
         """Give the platform by which a variant alone is exported; None if that is not certain."""
         variants = self.read_index().variants
@@ -186,6 +201,11 @@ class ClassicSource:
         self._variant: VariantManifest | None = None
 
     @property
+    def id(self) -> str:
+        """The digest of its config."""
+        return self._id
+
+    @property
     def name(self) -> str:
         """The image and where it is, for messages."""
         return self._name
@@ -201,15 +221,19 @@ class ClassicSource:
         if self._variant is None:
             if self._exports.is_legacy:
                 self._exports.read_all_documents(self._id)  # one export, for `_find_paths` too
-            found = self._exports.read_documents(self._id, [self._id])
-            if self._id not in found:
-                raise ImageError(
-                    f"{self._name}: its export holds no config {self._id}",
-                    cure="pull or load it again",
-                )
-            document = parse_document(found[self._id], what=f"the config of {self._name}")
+            document = parse_document(self.read_config(), what=f"the config of {self._name}")
             self._variant = parse_unpacked_variant(document, config_digest=self._id)
         return self._variant
+
+    def read_config(self) -> bytes:
+        """Read the config as it is stored."""
+        found = self._exports.read_documents(self._id, [self._id])
+        if self._id not in found:
+            raise ImageError(
+                f"{self._name}: its export holds no config {self._id}",
+                cure="pull or load it again",
+            )
+        return found[self._id]
 
     def open_layers(
         self, manifest: VariantManifest, layers: Iterable[StoredLayer]

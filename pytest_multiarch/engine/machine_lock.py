@@ -75,7 +75,7 @@ def hold_lock(
         DeadlineError: another process has held it for longer than `timeout_s`.
         EngineError: the folder of the locks cannot be used.
     """
-    folder = _make_private_folder(folder or _name_folder())
+    folder = make_private_folder(folder or name_folder())
     name = hashlib.sha256(name.encode()).hexdigest()[:32]
     holder = folder / f"{name}.holder"
     lock = FileLock(folder / f"{name}.lock")
@@ -103,12 +103,12 @@ def _acquire(lock: FileLock, timeout_s: float, tell: TellBytes) -> bool:
             tell(0, 0)
 
 
-def _name_folder() -> Path:
+def name_folder() -> Path:
     user = str(os.getuid()) if hasattr(os, "getuid") else getpass.getuser()
     return Path(tempfile.gettempdir()) / f"pytest-multiarch-{user}"
 
 
-def _make_private_folder(folder: Path) -> Path:
+def make_private_folder(folder: Path) -> Path:
     """Make a folder that nobody else can write to, or check that it is one."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

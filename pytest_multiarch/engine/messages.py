@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_multiarch.core.errors import (
     ContainerError,
     EngineError,
+    ImageAccessError,
     ImageError,
     ImageNotFoundError,
     MultiarchError,
@@ -22,6 +23,7 @@ from pytest_multiarch.core.errors import (
 from pytest_multiarch.core.known_message import Occasion, Stage, show_original
 from pytest_multiarch.core.known_messages import KNOWN_MESSAGES, find_known
 from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.reference import DEFAULT_REGISTRY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -91,6 +93,26 @@ def explain_denied(
     hint = f" ({problem})" if problem else ""
     occasion = Occasion(reference=reference, registry=registry)
     return _explain_as("access denied", f"{text}{hint}", occasion)
+
+
+def explain_push_denied(
+    text: str, *, reference: str, registry: str, has_login: bool, problem: str = ""
+) -> ImageAccessError:
+    """Say that the registry lets one not push; `has_login`: credentials for it were found."""
+    hint = f" ({problem})" if problem else ""
+    login = f"docker login {registry}" if registry != DEFAULT_REGISTRY else "docker login"
+    if has_login:
+        what = f"{registry} rejects the login that is stored for it, or does not let it push to"
+        cure = (
+            f"log in anew with an account, or a token, that may push there: {login} (in GitHub "
+            "Actions: permissions: packages: write)"
+        )
+    else:
+        what = f"no login for {registry} is stored, and without one it lets nobody push to"
+        cure = f"log in with an account that may push there: {login}"
+    return ImageAccessError(
+        f"{what} {reference}: {show_original(text)}{hint}", cure=f"{cure}; the tag is as it was"
+    )
 
 
 def explain_rate_limit(text: str, *, reference: str, registry: str) -> MultiarchError:

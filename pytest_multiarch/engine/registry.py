@@ -7,6 +7,7 @@ have to be hashed as they came.
 from __future__ import annotations
 
 import json
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,9 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.reference import ImageReference
 
 # A registry that is not told all four answers with schema 1, or with the amd64 child.
-_ACCEPT = ", ".join((*INDEX_MEDIA_TYPES, *MANIFEST_MEDIA_TYPES))
+ACCEPT = ", ".join((*INDEX_MEDIA_TYPES, *MANIFEST_MEDIA_TYPES))
+
+_DOCUMENT_PATIENCE_S = 120.0
 
 
 class RegistryClient:
@@ -104,7 +107,7 @@ class RegistryClient:
         if locator in self._documents:
             return self._documents[locator], ""
         with _explain_transport(reference), self._get(reference, kind, locator) as response:
-            data = _read_bounded(response, reference)
+            data = read_bounded(response, reference)
         if is_digest(locator):
             verify_digest(data, locator, where=f"{reference.registry} (asked for {reference})")
         self._documents[locator if is_digest(locator) else compute_digest(data)] = data
@@ -126,12 +129,12 @@ class RegistryClient:
     def _get(
         self, reference: ImageReference, kind: DocumentKind, locator: str
     ) -> requests.Response:
-        host = self._find_host(reference.registry)
-        response = host.get(reference.repository, f"{kind}/{locator}", accept=_ACCEPT)
+        host = self.find_host(reference.registry)
+        response = host.get(reference.repository, f"{kind}/{locator}", accept=ACCEPT)
         if response.status_code < 400:
             return response
         with response:
-            text = _read_message(_read_bounded(response, reference), response)
+            text = read_message(read_bounded(response, reference), response)
         if response.status_code == 404 and is_digest(locator) and locator != reference.digest:
             raise ImageNotFoundError(
                 f"{reference.registry} does not have {locator}, which {reference} is made of: "
@@ -140,7 +143,8 @@ class RegistryClient:
             )
         raise self._explain(reference, response.status_code, text)
 
-    def _find_host(self, registry: str) -> RegistryHost:
+    def find_host(self, registry: str) -> RegistryHost:
+        """Give the host of a registry, with the user's credentials."""
         if registry not in self._hosts:
             self._hosts[registry] = RegistryHost(
                 registry,
@@ -166,8 +170,15 @@ class RegistryClient:
         )
 
 
-def _read_bounded(response: requests.Response, reference: ImageReference) -> bytes:
+def read_bounded(response: requests.Response, reference: ImageReference) -> bytes:
+    """Read an answer that is a document.
+
+    Raises:
+        ImageError: it is larger than any document is.
+        EngineError: it comes too slowly.
+    """
     data = b""
+    deadline = time.monotonic() + _DOCUMENT_PATIENCE_S
     # Undecoded: a Content-Encoding in between would change the digest.
     for chunk in response.raw.stream(64 * 1024, decode_content=False):
         data += chunk
@@ -176,10 +187,17 @@ def _read_bounded(response: requests.Response, reference: ImageReference) -> byt
                 f"{reference.registry} answered for {reference} with more than {DOCUMENT_LIMIT} "
                 "bytes"
             )
+        if time.monotonic() > deadline:
+            raise EngineError(
+                f"{reference.registry} has not answered for {reference} in full within "
+                f"{_DOCUMENT_PATIENCE_S:.0f} s",
+                cure="try again later, or ask who runs the registry",
+            )
     return data
 
 
-def _read_message(data: bytes, response: requests.Response) -> str:
+def read_message(data: bytes, response: requests.Response) -> str:
+    """Give the words of a refusal."""
     try:
         errors = json.loads(data)["errors"]
         return "; ".join(str(each.get("message") or each.get("code")) for each in errors)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import json
 import re
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 import requests
 import urllib3
@@ -18,12 +20,16 @@ from pytest_multiarch.core.reference import DEFAULT_REGISTRY
 from pytest_multiarch.engine.endpoint import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_multiarch.engine.credentials import CredentialsLookup
 
 _HUB = "registry-1.docker.io"
 _TIMEOUT_S = (10.0, 60.0)
+_LONG_TIMEOUT_S = (10.0, 300.0)
+"""To take in a large blob, a registry needs a while after its last byte."""
+_TOKEN_LIMIT = 1024 * 1024
+_MOST_REDIRECTS = 5
 _CLIENT_ID = "pytest-multiarch"
 _TOKEN_LIFE_S = 60.0
 """What a token server means that does not say (distribution's token specification)."""
@@ -48,27 +54,78 @@ class RegistryHost:
         self._session.verify = self._choose_verification(registry)
         self._base = ""
         self._challenge = ""
-        self._tokens: dict[str, tuple[str, float]] = {}
+        self._session.max_redirects = _MOST_REDIRECTS
+        self._tokens: dict[tuple[str, ...], tuple[str, float]] = {}
 
     def get(self, repository: str, path: str, *, accept: str) -> requests.Response:
         """Get something of a repository; the caller reads and closes the answer."""
+        return self.send(
+            "GET",
+            self.locate(repository, path),
+            scopes=(f"repository:{repository}:pull",),
+            headers={"Accept": accept},
+            timeout_s=_TIMEOUT_S,
+        )
+
+    def locate(self, repository: str, path: str) -> str:
+        """Give the URL of something of a repository."""
         if not self._base:
             self._find_base()
-        url = f"{self._base}/v2/{repository}/{path}"
-        response = self._get(url, accept, self._authorize(repository))
-        if response.status_code == 401 and response.headers.get("WWW-Authenticate"):
+        return f"{self._base}/v2/{repository}/{path}"
+
+    def resolve(self, url: str, location: str) -> str:
+        """Give the URL that an answer from `url` sends one to.
+
+        Raises:
+            requests.RequestException: what would be sent there would go unencrypted.
+        """
+        found = urljoin(url, location)
+        if url.startswith("https:") and not found.startswith("https:"):
+            raise requests.exceptions.InvalidURL(
+                f"it asks for content to be sent unencrypted, to {_strip_query(found)!r}"
+            )
+        return found
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        scopes: Sequence[str],
+        headers: Mapping[str, str],
+        body: Any = None,
+        timeout_s: tuple[float, float] = _LONG_TIMEOUT_S,
+    ) -> requests.Response:
+        """Send a request; the caller reads and closes the answer.
+
+        `scopes` are what a token has to be good for. Redirects are followed for what is read
+        alone. A `body` that is not bytes can be sent once.
+        """
+
+        def ask() -> requests.Response:
+            # Credentials are for the registry's own address alone.
+            is_own = url.startswith(f"{self._base}/")
+            with _allow_insecure():
+                return self._session.request(
+                    method,
+                    url,
+                    headers=dict(headers),
+                    data=body,
+                    auth=self._authorize(scopes) if is_own else _NoAuth(),
+                    stream=True,
+                    timeout=timeout_s,
+                    allow_redirects=method in ("GET", "HEAD"),
+                )
+
+        response = ask()
+        is_again = body is None or isinstance(body, bytes)
+        if response.status_code == 401 and is_again and response.headers.get("WWW-Authenticate"):
             # The token ran out, or this repository asks for more than /v2/ did.
             response.close()
             self._challenge = response.headers["WWW-Authenticate"]
-            self._tokens.pop(repository, None)
-            response = self._get(url, accept, self._authorize(repository))
+            self._tokens.pop(tuple(scopes), None)
+            response = ask()
         return response
-
-    def _get(self, url: str, accept: str, auth: AuthBase) -> requests.Response:
-        with _allow_insecure():
-            return self._session.get(
-                url, headers={"Accept": accept}, auth=auth, stream=True, timeout=_TIMEOUT_S
-            )
 
     def _choose_verification(self, registry: str) -> bool | str:
         if self._is_insecure:
@@ -85,63 +142,100 @@ class RegistryHost:
         for scheme in schemes:
             base = f"{scheme}://{self._address}"
             try:
-                with _allow_insecure():
-                    response = self._session.get(f"{base}/v2/", auth=_NoAuth(), timeout=_TIMEOUT_S)
+                with (
+                    _allow_insecure(),
+                    self._session.get(
+                        f"{base}/v2/", auth=_NoAuth(), timeout=_TIMEOUT_S, stream=True
+                    ) as response,
+                ):
+                    status, headers = response.status_code, response.headers
             except requests.ConnectionError:
                 if scheme == schemes[-1]:
                     raise
                 continue
             # Plain HTTP to a TLS port: servers in Go and nginx answer 400.
-            if response.status_code != 400 or scheme == schemes[-1]:
+            if status != 400 or scheme == schemes[-1]:
                 self._base = base
-                self._challenge = response.headers.get("WWW-Authenticate", "")
+                self._challenge = headers.get("WWW-Authenticate", "")
                 return
 
-    def _authorize(self, repository: str) -> AuthBase:
+    def _authorize(self, scopes: Sequence[str]) -> AuthBase:
         kind, _, parameters = self._challenge.partition(" ")
         if kind.lower() == "bearer":
             fields = dict(_CHALLENGE.findall(parameters))
-            return _BearerAuth(self._get_token(repository, fields))
+            return _BearerAuth(self._get_token(tuple(scopes), fields))
         credentials = self.lookup.credentials
         if kind.lower() == "basic" and credentials is not None:
             return HTTPBasicAuth(credentials.username, credentials.password)
         return _NoAuth()
 
-    def _get_token(self, repository: str, challenge: Mapping[str, str]) -> str:
-        token, end = self._tokens.get(repository, ("", 0.0))
+    def _get_token(self, scopes: tuple[str, ...], challenge: Mapping[str, str]) -> str:
+        token, end = self._tokens.get(scopes, ("", 0.0))
         if time.monotonic() < end:
             return token
-        response = self._ask_token(repository, challenge)
-        if response.status_code >= 400:
-            return ""  # the registry itself then says why, and we with it
-        document = response.json()
+        with self._ask_token(scopes, challenge) as response:
+            if response.status_code >= 400:
+                return ""  # the registry itself then says why, and we with it
+            document = _read_token(response)
         token = str(document.get("token") or document.get("access_token") or "")
-        life_s = float(document.get("expires_in") or _TOKEN_LIFE_S)
-        self._tokens[repository] = (token, time.monotonic() + life_s * 0.9)
+        life_s = _read_life(document.get("expires_in"))
+        self._tokens[scopes] = (token, time.monotonic() + life_s * 0.9)
         return token
 
-    def _ask_token(self, repository: str, challenge: Mapping[str, str]) -> requests.Response:
+    def _ask_token(
+        self, scopes: tuple[str, ...], challenge: Mapping[str, str]
+    ) -> requests.Response:
         realm = challenge.get("realm", "")
         if self._base.startswith("https:") and not realm.startswith("https:"):
             raise requests.exceptions.InvalidURL(
                 f"it asks for credentials to be sent unencrypted, to {realm!r}"
             )
-        fields = {
+        fields: dict[str, Any] = {
             "service": challenge.get("service", ""),
-            "scope": f"repository:{repository}:pull",
+            "scope": list(scopes),
         }
         credentials = self.lookup.credentials
         if credentials is not None and credentials.identity_token:
             fields |= {
+                "scope": " ".join(scopes),
                 "grant_type": "refresh_token",
                 "refresh_token": credentials.identity_token,
                 "client_id": _CLIENT_ID,
             }
-            return self._session.post(realm, data=fields, auth=_NoAuth(), timeout=_TIMEOUT_S)
+            return self._session.post(
+                realm, data=fields, auth=_NoAuth(), timeout=_TIMEOUT_S, stream=True
+            )
         auth: AuthBase = _NoAuth()
         if credentials is not None:
             auth = HTTPBasicAuth(credentials.username, credentials.password)
-        return self._session.get(realm, params=fields, auth=auth, timeout=_TIMEOUT_S)
+        return self._session.get(realm, params=fields, auth=auth, timeout=_TIMEOUT_S, stream=True)
+
+
+def _read_token(response: requests.Response) -> Mapping[str, Any]:
+    """Read what a token server answers; some else's answer may be of any size and kind."""
+    data = b""
+    for chunk in response.raw.stream(_TOKEN_LIMIT, decode_content=False):
+        data += chunk
+        if len(data) > _TOKEN_LIMIT:
+            raise requests.exceptions.ContentDecodingError("its token server's answer has no end")
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise requests.exceptions.ContentDecodingError("its token server gives no token")
+    return document
+
+
+def _read_life(value: object) -> float:
+    """Give how long a token holds, in seconds."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number and value else _TOKEN_LIFE_S  # type: ignore[arg-type]
+
+
+def _strip_query(url: str) -> str:
+    """Leave out of a URL what may be a secret."""
+    return url.partition("?")[0]
 
 
 @contextlib.contextmanager

@@ -34,7 +34,11 @@ def read_config_file(root: Path) -> Settings:
         UsageError: a file cannot be read, has a wrong key or value, or there are both.
     """
     document = _read_document(root)
-    return Settings() if document is None else parse_document(document)
+    return (
+        Settings()
+        if document is None
+        else parse_document(document, folder=root.absolute().as_posix())
+    )
 
 
 def _read_document(root: Path) -> ConfigDocument | None:

@@ -75,8 +75,10 @@ def _inline_references(schema: Any, definitions: Mapping[str, Any]) -> Any:
     return {key: _inline_references(each, definitions) for key, each in schema.items()}
 
 
-def read_record(path: Path) -> Record:
+def read_record(path: Path, *, needs_checksum: bool = False) -> Record:
     """Read a record, or the journal of a run that did not come to its end.
+
+    `needs_checksum`: a document without one is refused, as it can have been changed.
 
     Raises:
         RecordError: it cannot be read, is damaged, or is no record of a version that is known.
@@ -97,7 +99,9 @@ def read_record(path: Path) -> Record:
         if '"journal"' in first and parts.is_journal(json.loads(first)):
             _read_journal(rest, parts)
         else:
-            _read_document(text, data, parts)
+            is_checked = _read_document(text, data, parts)
+            if needs_checksum and not is_checked:
+                raise _BrokenError("it has no checksum: it was changed after it was written")
         return parts.to_record()
     except (json.JSONDecodeError, _BrokenError) as error:
         raise _refuse(path, str(error)) from None
@@ -259,11 +263,13 @@ def _check_value(label: str, value: dict[str, Any]) -> None:
         raise _BrokenError(f"the value of {what!r} cannot be read: {error}") from None
 
 
-def _read_document(text: str, data: bytes, parts: _Parts) -> None:
+def _read_document(text: str, data: bytes, parts: _Parts) -> bool:
+    """Read a document; tell whether its checksum was there, and right."""
     scanner = _Scanner(text)
     scanner.expect("{")
+    is_checked = False
     if scanner.accept("}"):
-        return
+        return is_checked
     while True:
         key_at = scanner.skip()
         key = scanner.read_value()
@@ -278,10 +284,11 @@ def _read_document(text: str, data: bytes, parts: _Parts) -> None:
                 parts.take_field(key, value)
             elif key == "sha256":
                 _check_sum(value, text, data, key_at)
+                is_checked = True
         if not scanner.accept(","):
             scanner.expect("}")
             scanner.expect_end()
-            return
+            return is_checked
 
 
 _FIELDS = ("format", "version")

@@ -81,6 +81,7 @@ class Collection:
                 self._state.selected.add(membership.platform)
             elif SPREAD in getattr(item, "fixturenames", ()):
                 self._state.selected.update(self._state.declared.select_platforms(item))
+        self._state.items = session.items
         manager = session.config.pluginmanager
         if self._state.selected and not manager.has_plugin("multiarch-tracker"):
             from pytest_multiarch.plugin.tracking import Tracker

@@ -117,3 +117,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if state is not None and state.session is not None:
         session, state.session = state.session, None
         session.close()
+    if state is not None and state.has_builds and not state.worker:
+        from pytest_multiarch.plugin.wiring import forget_builds
+
+        forget_builds(state.run_id)

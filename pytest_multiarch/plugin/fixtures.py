@@ -45,6 +45,13 @@ def multiarch_image() -> str | None:
 
 
 @pytest.fixture(scope="session")
+def multiarch_build() -> object:
+    """The image to build for tests without a mark for their image; override it where that is
+    computed: give a context, or a mapping with the arguments of the `build` mark."""
+    return None
+
+
+@pytest.fixture(scope="session")
 def multiarch_platform(_multiarch_platform: PlatformParam) -> Platform:
     """The platform that this run of the test is for."""
     return _multiarch_platform.platform
@@ -61,11 +68,14 @@ def multiarch_variant(
     request: pytest.FixtureRequest,
     _multiarch_platform: PlatformParam,
     multiarch_image: str | None,
+    multiarch_build: object,
 ) -> Variant:
     """The image of this platform: `variant.run(...)` runs a command in a fresh container."""
     from pytest_multiarch.plugin import opening
 
-    return opening.open_variant(request, _multiarch_platform.platform, multiarch_image)
+    return opening.open_variant(
+        request, _multiarch_platform.platform, multiarch_image, multiarch_build
+    )
 
 
 @pytest.fixture
@@ -79,11 +89,14 @@ def multiarch_shared_variant(
     request: pytest.FixtureRequest,
     _multiarch_platform: PlatformParam,
     multiarch_image: str | None,
+    multiarch_build: object,
 ) -> Variant:
     """As `variant`, for fixtures wider than a test; what it runs is not observed."""
     from pytest_multiarch.plugin import opening
 
-    return opening.open_shared_variant(request, _multiarch_platform, multiarch_image)
+    return opening.open_shared_variant(
+        request, _multiarch_platform, multiarch_image, multiarch_build
+    )
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +110,7 @@ def multiarch_variants(
     request: pytest.FixtureRequest,
     _multiarch_configured_image: ImageEntry | None,
     multiarch_image: str | None,
+    multiarch_build: object,
 ) -> Mapping[Platform, Variant]:
     """All platforms of the test at once: a mapping from platform to variant.
 
@@ -104,7 +118,7 @@ def multiarch_variants(
     """
     from pytest_multiarch.plugin import opening
 
-    return opening.open_variants(request, multiarch_image)
+    return opening.open_variants(request, multiarch_image, multiarch_build)
 
 
 @pytest.fixture

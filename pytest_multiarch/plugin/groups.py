@@ -11,6 +11,7 @@ from pytest_multiarch.plugin.state import IMAGE_PARAM, MEMBERSHIP, PARAM, SPREAD
 if TYPE_CHECKING:
     import pytest
 
+    from pytest_multiarch.core.build import BuildSpec
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.settings import ImageEntry
     from pytest_multiarch.plugin.marks import Declarations
@@ -25,7 +26,7 @@ class PlatformParam:
     """
 
     platform: Platform
-    image: str = ""
+    image: str | BuildSpec = ""
     image_fixture: str = ""
     entry: ImageEntry | None = None
 

@@ -59,6 +59,7 @@ class Judge:
         self._unrecorded: dict[str, tuple[list[Member], dict[str, Any]]] = {}
         self._runs_each = config.getoption("dist", "no") == "each"
         self._inspected: dict[str, Any] = {}
+        self._builds: dict[str, Any] = {}
         self._images: tuple[ImageVerdict, ...] = ()
         self._is_summed_up = False
         self._begun_s = time.perf_counter()
@@ -187,6 +188,9 @@ class Judge:
             self._recording.add([attempts.to_member(group)], news)
 
     def _take_news(self, news: Mapping[str, Any]) -> None:
+        if "builds" in news:
+            self._state.has_builds = True
+            self._builds |= news["builds"]
         if "inspected" in news:
             from pytest_multiarch.core.inspected import lay_over
 
@@ -412,6 +416,7 @@ class Judge:
             return result
         from pytest_multiarch.plugin.ci import open_log
         from pytest_multiarch.reports.account import list_present
+        from pytest_multiarch.reports.builds import list_builds
         from pytest_multiarch.reports.images import list_images
         from pytest_multiarch.reports.overhead import list_costs, list_exceeded
         from pytest_multiarch.reports.summary import Layout, list_summary
@@ -434,7 +439,8 @@ class Judge:
             is_whole=self._is_whole_run(),
         )
         costs = list_costs(verdicts, layout=layout)
-        parts = [*sections, *costs, *list_present(images)]
+        builds = list_builds(self._builds.values(), layout=layout)
+        parts = [*sections, *costs, *list_present(builds), *list_present(images)]
         return *open_log(self._config).write(parts), *result
 
 

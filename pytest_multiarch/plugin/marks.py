@@ -12,6 +12,7 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from pytest_multiarch.core.budgets import parse_budgets
+from pytest_multiarch.core.build import BUILD_KEYS, BuildSpec, make_build_spec
 from pytest_multiarch.core.container_options import OPTION_NAMES
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.core.image_rules import (
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.budget import Budget
     from pytest_multiarch.core.normalize import TextFunction
     from pytest_multiarch.core.settings import ImageEntry, Settings
+
+
+IMAGE_MARKS = ("image", "build")
+"""The marks that say which image a test runs; the closest of them holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +133,26 @@ def parse_image_mark(mark: pytest.Mark) -> str:
         )
     ImageReference.parse(mark.args[0])
     return mark.args[0]
+
+
+def parse_build_mark(mark: pytest.Mark, *, folder: Path) -> BuildSpec:
+    """Read `@pytest.mark.build(context, ...)`; a relative context is beside the test.
+
+    Raises:
+        UsageError: an argument is unknown, missing or wrong.
+    """
+    _check_keywords(mark, BUILD_KEYS)
+    if len(mark.args) > 1:
+        raise UsageError(
+            f"@pytest.mark.build takes one context, found {mark.args!r}",
+            cure='write for example @pytest.mark.build(".", dockerfile="Dockerfile")',
+        )
+    try:
+        return make_build_spec(*mark.args, **mark.kwargs, folder=folder.as_posix())
+    except TypeError:
+        raise UsageError("@pytest.mark.build names its context twice") from None
+    except UsageError as error:
+        raise UsageError(f"@pytest.mark.build: {error.what}", cure=error.cure) from None
 
 
 def make_container_settings(
@@ -262,14 +287,17 @@ def _check_keywords(mark: pytest.Mark, valid: Sequence[str]) -> None:
             )
 
 
-def find_mark(node: pytest.Item, name: str) -> pytest.Mark | None:
-    """Give a test's closest mark: one on its `pytest.param` is closer than the function's own."""
+def find_mark(node: pytest.Item, *names: str) -> pytest.Mark | None:
+    """Give a test's closest mark of one of these names: one on its `pytest.param` is closer than
+    the function's own."""
     callspec = getattr(node, "callspec", None)
     for mark in reversed(() if callspec is None else callspec.marks):
         plain: pytest.Mark = getattr(mark, "mark", mark)
-        if plain.name == name:
+        if plain.name in names:
             return plain
-    return node.get_closest_marker(name)
+    if len(names) == 1:
+        return node.get_closest_marker(names[0])
+    return next((mark for mark in node.iter_markers() if mark.name in names), None)
 
 
 class Declarations:
@@ -303,6 +331,8 @@ class Declarations:
                 return parse_platforms_mark(mark)
             case "image":
                 return parse_image_mark(mark)
+            case "build":
+                return parse_build_mark(mark, folder=folder)
             case "container":
                 return parse_container_mark(mark, folder=folder)
             case "parity":
@@ -356,10 +386,13 @@ class Declarations:
         declared = self.find_platforms(node).platforms
         return tuple(each for each in declared if not selected or each in selected)
 
-    def find_image(self, node: pytest.Item) -> str:
-        """Give the image that a test's mark names; empty if it has none."""
-        mark = find_mark(node, "image")
-        return "" if mark is None else str(self.read(mark, node))
+    def find_image(self, node: pytest.Item) -> str | BuildSpec:
+        """Give the image that a test's mark names, or has built; empty if it has no such mark."""
+        mark = find_mark(node, *IMAGE_MARKS)
+        if mark is None:
+            return ""
+        found: str | BuildSpec = self.read(mark, node)
+        return found
 
     def find_container(self, node: pytest.Item) -> ContainerSettings:
         """Give how a test's container is started."""

@@ -95,7 +95,8 @@ def _gather_news(trace: Trace, state: PluginState) -> dict[str, Any]:
             state.announced.add(f"node {node}")
             nodes[node] = _describe_node(variant.node.engine.read_facts())
     inspected, state.inspected = state.inspected, {}
-    news = {"images": images, "nodes": nodes, "inspected": inspected}
+    builds, state.builds = state.builds, {}
+    news = {"images": images, "nodes": nodes, "inspected": inspected, "builds": builds}
     return {name: table for name, table in news.items() if table}
 
 

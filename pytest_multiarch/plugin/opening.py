@@ -10,6 +10,7 @@ import pytest
 from pytest_multiarch.core.by_platform import ByPlatform
 from pytest_multiarch.core.errors import MultiarchError, PlatformUnavailableError
 from pytest_multiarch.plugin.asking import resolve_image
+from pytest_multiarch.plugin.building import provide_image, read_computed
 from pytest_multiarch.plugin.measuring import make_meter
 from pytest_multiarch.plugin.state import SPREAD, STATE, TRACE
 from pytest_multiarch.plugin.tracking import ParityChecker, TestRecorder, Trace, find_session
@@ -19,6 +20,7 @@ from pytest_multiarch.run.calls import name_values
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from pytest_multiarch.core.build import BuildSpec
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.reference import ImageReference
     from pytest_multiarch.core.settings import Settings
@@ -41,23 +43,26 @@ def refuse_late_request() -> NoReturn:
 
 
 def open_variant(
-    request: pytest.FixtureRequest, platform: Platform, computed: str | None
+    request: pytest.FixtureRequest, platform: Platform, computed: str | None, built: object
 ) -> Variant:
-    """Open a platform's variant for one test, which records what it runs."""
+    """Open a platform's variant for one test, which records what it runs.
+
+    `computed` and `built` are what the fixtures say of its image, if it has no mark for that.
+    """
     marked = request.config.stash[STATE].declared.find_image(request.node)
     trace = request.node.stash[TRACE]
-    return _open(request, platform, marked or computed, trace)
+    return _open(request, platform, marked or computed, built, trace)
 
 
 def open_shared_variant(
-    request: pytest.FixtureRequest, param: PlatformParam, computed: str | None
+    request: pytest.FixtureRequest, param: PlatformParam, computed: str | None, built: object
 ) -> Variant:
     """Open a platform's variant for fixtures wider than a test."""
-    return _open(request, param.platform, param.image or computed, None)
+    return _open(request, param.platform, param.image or computed, built, None)
 
 
 def open_variants(
-    request: pytest.FixtureRequest, computed: str | None
+    request: pytest.FixtureRequest, computed: str | None, built: object
 ) -> Mapping[Platform, Variant]:
     """Open all variants of a test that has them at once."""
     if SPREAD not in request.fixturenames or TRACE not in request.node.stash:
@@ -68,7 +73,7 @@ def open_variants(
         )
     platforms = request.node.stash[TRACE].platforms
     return ByPlatform(
-        {platform: open_variant(request, platform, computed) for platform in platforms}
+        {platform: open_variant(request, platform, computed, built) for platform in platforms}
     )
 
 
@@ -110,23 +115,29 @@ def make_checker(request: pytest.FixtureRequest) -> ParityChecker:
 
 
 def _open(
-    request: pytest.FixtureRequest, platform: Platform, image: str | None, trace: Trace | None
+    request: pytest.FixtureRequest,
+    platform: Platform,
+    image: str | BuildSpec | None,
+    built: object,
+    trace: Trace | None,
 ) -> Variant:
-    state = request.config.stash[STATE]
-    text = image or state.settings.image.value
-    if not text:
-        _refuse_nameless(state.settings)
+    settings = request.config.stash[STATE].settings
+    computed = None if image else _call(request, lambda: read_computed(request, built))
+    source = image or computed or settings.image.value or settings.build.value
+    if not source:
+        _refuse_nameless(settings)
     recorder = None if trace is None else TestRecorder(trace, platform)
 
     def open_it() -> Variant:
         item = None if trace is None else request.node
+        reference = provide_image(request, item, platform, source, is_computed=computed is not None)
         session = find_session(request.config)
 
         def name_image(name: str) -> ImageReference:
             return resolve_image(request.config, item, name)
 
         variant = session.open_variant(
-            name_image(text), platform, recorder=recorder, name_image=name_image
+            reference, platform, recorder=recorder, name_image=name_image
         )
         if trace is not None:
             trace.variants[platform] = variant
@@ -164,8 +175,8 @@ def _refuse_nameless(settings: Settings) -> NoReturn:
         )
     _fail(
         "the test names no image",
-        'write @pytest.mark.image("name:tag"), override the fixture multiarch_image, give '
-        "--multiarch-image REF, or write image: in multiarch.yaml",
+        'write @pytest.mark.image("name:tag") or @pytest.mark.build("."), override the fixture '
+        "multiarch_image, give --multiarch-image REF, or write image: or build: in multiarch.yaml",
     )
 
 

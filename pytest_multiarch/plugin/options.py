@@ -16,6 +16,10 @@ MARKS = (
     "platforms(*platforms, baseline=None): run the test on each of these platforms and compare",
     "image(reference): the image whose variants the test runs",
     (
+        "build(context, dockerfile=, target=, args=, secrets=, platform_args=, cache_from=, "
+        "cache_to=, tag=): the image that is built for the test"
+    ),
+    (
         "container(*command, env=, ports=, wait=, scope=, init=, entrypoint=, user=, workdir=, "
         "network=, network_aliases=, files=, timeout=, with_=, **options): how the `container` "
         "fixture starts its container, and what beside it"

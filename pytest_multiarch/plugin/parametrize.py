@@ -11,6 +11,7 @@ from _pytest.scope import Scope
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.plugin.groups import PlatformParam
 from pytest_multiarch.plugin.marks import (
+    IMAGE_MARKS,
     Declarations,
     PlatformsMark,
     looks_like_ours,
@@ -23,14 +24,16 @@ if TYPE_CHECKING:
 
     from _pytest.mark.structures import ParameterSet
 
+    from pytest_multiarch.core.build import BuildSpec
     from pytest_multiarch.core.settings import ImageEntry
 
     Choice = tuple[ImageEntry | None, PlatformsMark]
 
 _SHARED = "multiarch_shared_variant"
-_CHECKED_MARKS = ("image", "container", "parity", "audit", "index", "static_parity")
+_CHECKED_MARKS = ("image", "build", "container", "parity", "audit", "index", "static_parity")
 _IMAGE_CHECKS = ("audit", "index", "static_parity")
 _OWN_FIXTURES = "pytest_multiarch.plugin.fixtures"
+_IMAGE_SOURCES = ("multiarch_image", "multiarch_build")
 _IMAGE_FIXTURES = {"multiarch_variant", _SHARED, SPREAD}
 
 
@@ -87,7 +90,7 @@ class Parametrizer:
         metafunc.parametrize(PARAM, self._params[key][1], indirect=True, scope=scope.value)
 
     def _make_params(
-        self, node: pytest.Item, choices: list[Choice], image: str, source: str
+        self, node: pytest.Item, choices: list[Choice], image: str | BuildSpec, source: str
     ) -> Iterable[ParameterSet]:
         for entry, declared in choices:
             for platform, marks in declared.marks.items():
@@ -97,11 +100,12 @@ class Parametrizer:
     def _intern(self, *values: Any) -> PlatformParam:
         return self._interned.setdefault(values, PlatformParam(*values))
 
-    def _find_own_image(self, marks: Iterable[Any], node: pytest.Item) -> str:
+    def _find_own_image(self, marks: Iterable[Any], node: pytest.Item) -> str | BuildSpec:
         """Give the image of a platform's own `pytest.param`."""
         for each in marks:
-            if each.name == "image":
-                return str(self._declarations.read(each, node))
+            if each.name in IMAGE_MARKS:
+                found: str | BuildSpec = self._declarations.read(each, node)
+                return found
         return ""
 
 
@@ -125,11 +129,12 @@ def _add_images(metafunc: pytest.Metafunc, entries: tuple[ImageEntry, ...]) -> N
 
 def _names_image(metafunc: pytest.Metafunc) -> bool:
     """Whether a test names its image, by a mark, by one of its parameters or by a fixture."""
-    definitions = getattr(metafunc, "_arg2fixturedefs", {}).get("multiarch_image")
+    found = getattr(metafunc, "_arg2fixturedefs", {})
+    definitions = [found[name][-1] for name in _IMAGE_SOURCES if found.get(name)]
     return bool(
-        metafunc.definition.get_closest_marker("image")
-        or any(mark.name == "image" for mark in _list_param_marks(metafunc))
-        or (definitions and definitions[-1].func.__module__ != _OWN_FIXTURES)
+        any(metafunc.definition.get_closest_marker(name) for name in IMAGE_MARKS)
+        or any(mark.name in IMAGE_MARKS for mark in _list_param_marks(metafunc))
+        or any(each.func.__module__ != _OWN_FIXTURES for each in definitions)
     )
 
 
@@ -160,11 +165,11 @@ def _check_marks(
         if mark is not None and mark.name in _CHECKED_MARKS:
             declarations.read(mark, node)
     _refuse_idle_check(metafunc)
-    if _SHARED in metafunc.fixturenames and any(mark.name == "image" for mark in of_params):
+    if _SHARED in metafunc.fixturenames and any(m.name in IMAGE_MARKS for m in of_params):
         raise UsageError(
-            "an image mark on a pytest.param cannot reach `shared_variant`, which is wider than "
-            "one test",
-            cure="put @pytest.mark.image on the test, its class or its module, or use `variant`",
+            "an image or build mark on a pytest.param cannot reach `shared_variant`, which is "
+            "wider than one test",
+            cure="put the mark on the test, its class or its module, or use `variant`",
         )
 
 
@@ -239,8 +244,10 @@ def _depends(name: str, fixturedefs: dict[str, Any], seen: set[str]) -> bool:
 
 
 def _name_image_fixture(metafunc: pytest.Metafunc) -> str:
-    definitions = getattr(metafunc, "_arg2fixturedefs", {}).get("multiarch_image")
-    return str(definitions[-1].baseid) if definitions else ""
+    """Name the places of the fixtures that say which image a test runs."""
+    found = getattr(metafunc, "_arg2fixturedefs", {})
+    places = [str(found[name][-1].baseid) if found.get(name) else "" for name in _IMAGE_SOURCES]
+    return " ".join(places).rstrip()
 
 
 def refuse_idle_mark(node: pytest.Item) -> None:

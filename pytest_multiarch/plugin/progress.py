@@ -6,14 +6,14 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, TextIO
 
-from pytest_multiarch.run.progress import Progress, ShowProgress, show_nothing
+from pytest_multiarch.run.progress import Progress
 
 if TYPE_CHECKING:
     import pytest
 
 
-def make_progress(config: pytest.Config) -> ShowProgress:
-    """Give what shows progress in this process.
+def make_progress(config: pytest.Config) -> Progress | None:
+    """Give what shows progress in this process, None where nothing is to be shown.
 
     The terminal reporter of a worker of xdist writes to nowhere: a worker's lines go to the
     standard error that it shares with the others.
@@ -23,7 +23,7 @@ def make_progress(config: pytest.Config) -> ShowProgress:
     is_worker = hasattr(config, "workerinput")
     reporter = None if is_worker else manager.get_plugin("terminalreporter")
     if config.get_verbosity() < -1 or (reporter is None and not is_worker):
-        return show_nothing
+        return None
     uncapture = nullcontext if capture is None else capture.global_and_fixture_disabled
 
     def start_line() -> TextIO:
@@ -35,4 +35,4 @@ def make_progress(config: pytest.Config) -> ShowProgress:
         return reporter._tw._file  # type: ignore[no-any-return]  # noqa: SLF001 (the terminal itself)
 
     width = reporter._tw.fullwidth if reporter is not None and reporter.isatty else 0  # noqa: SLF001
-    return Progress(uncapture, start_line, live_width=width).show
+    return Progress(uncapture, start_line, live_width=width)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from pytest_multiarch.core.build import Build
     from pytest_multiarch.core.errors import MultiarchError
     from pytest_multiarch.core.inspected import Inspected
     from pytest_multiarch.core.normalize import TextFunction
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.plugin.recipes import RecipeKeeper
     from pytest_multiarch.plugin.replaying import Replayer
     from pytest_multiarch.plugin.tracking import Trace
-    from pytest_multiarch.run.progress import ShowProgress
+    from pytest_multiarch.run.progress import Progress, ShowBuild, ShowProgress
     from pytest_multiarch.run.session import Session
 
 
@@ -33,8 +34,9 @@ class PluginState:
     are the platforms that tests of this process will run on, `current` is the id of the test
     under way. `collected` are our tests for a record, also those whose platforms are not selected;
     `announced` names what this process has told of images and nodes, `inspected` is what it has
-    yet to tell of images that it looked at. `recipe_folder` is where workers of xdist leave what it
-    takes to make their calls again, empty in a lone process.
+    yet to tell of images that it looked at, `builds` of those that it built. `items` are the
+    tests that will run. `recipe_folder` is where workers of xdist leave what it takes to make their
+    calls again, empty in a lone process.
     """
 
     def __init__(self, config: pytest.Config, *, run_id: str, worker: str) -> None:
@@ -49,6 +51,9 @@ class PluginState:
         self.inspected: dict[str, dict[str, Any]] = {}
         self.recipe_folder = ""
         self.replayer: Replayer | None = None
+        self.builds: dict[str, dict[str, Any]] = {}
+        self.has_builds = False
+        self.items: Sequence[pytest.Item] = ()
         self._explained: dict[str, str] = {}
 
     @cached_property
@@ -63,11 +68,24 @@ class PluginState:
         return read_settings(self._config)
 
     @cached_property
-    def show_progress(self) -> ShowProgress:
-        """What shows that something takes long while no test ends."""
+    def _progress(self) -> Progress | None:
         from pytest_multiarch.plugin.progress import make_progress
 
         return make_progress(self._config)
+
+    @property
+    def show_progress(self) -> ShowProgress:
+        """What shows that something takes long while no test ends."""
+        from pytest_multiarch.run.progress import show_nothing
+
+        return self._progress.show if self._progress else show_nothing
+
+    @property
+    def show_build(self) -> ShowBuild:
+        """What shows how far a build is."""
+        from pytest_multiarch.run.progress import show_no_build
+
+        return self._progress.show_platforms if self._progress else show_no_build
 
     @cached_property
     def recipes(self) -> RecipeKeeper | None:
@@ -142,6 +160,13 @@ class PluginState:
         if text not in self.announced:
             self.announced.add(text)
             lay_over(self.inspected.setdefault(reference, {}), document)
+
+    def note_build(self, build: Build) -> None:
+        """Have what was built told with the next test that ends, once."""
+        self.has_builds = True
+        if f"build {build.name}" not in self.announced:
+            self.announced.add(f"build {build.name}")
+            self.builds[build.name] = build.to_mapping()
 
     def explain(self, error: MultiarchError) -> str:
         """Give an error's message: whole for the first test that has it, a line for the others."""

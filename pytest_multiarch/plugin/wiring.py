@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch import native
+from pytest_multiarch.engine.build_command import BuildxBuilder
+from pytest_multiarch.engine.build_share import BuildShare
 from pytest_multiarch.engine.docker_api import open_engine
 from pytest_multiarch.engine.emulator import find_emulator
 from pytest_multiarch.engine.endpoint import Endpoint, find_endpoint, find_node_endpoint
@@ -17,8 +20,8 @@ from pytest_multiarch.engine.pull_lock import hold_pull_lock
 from pytest_multiarch.engine.sessions import SessionLabels
 from pytest_multiarch.engine.watchdog import guard_folder, start_watchdog
 from pytest_multiarch.run.detect import ProbeImage
-from pytest_multiarch.run.node import ComposeProject, Node, Watchdog
-from pytest_multiarch.run.progress import ShowProgress, show_nothing
+from pytest_multiarch.run.node import ComposeProject, Node, SharedResult, Watchdog
+from pytest_multiarch.run.progress import ShowBuild, ShowProgress, show_no_build, show_nothing
 from pytest_multiarch.run.resolve import PullPolicy
 from pytest_multiarch.run.session import OwnNode, Session
 
@@ -36,8 +39,10 @@ if TYPE_CHECKING:
         ByteStream,
         Engine,
         EngineFacts,
+        ImageBuilder,
         ImageCache,
         Registry,
+        TellPlatform,
     )
     from pytest_multiarch.core.settings import NodeSettings, Setting
     from pytest_multiarch.core.variant import ResolvedVariant
@@ -56,19 +61,29 @@ class DockerTools:
         session_id: str,
         *,
         locate: Callable[[Mapping[str, str]], Endpoint] = find_endpoint,
+        run_id: str = "",
         show_progress: ShowProgress = show_nothing,
+        show_build: ShowBuild = show_no_build,
         emulator: str = "",
     ) -> None:
+        """`run_id` is of all processes of a run, which share what it builds."""
         self._environ = environ
         self._session_id = session_id
         self._locate = locate
+        self._share = BuildShare(run_id or session_id)
         self.show_progress = show_progress
+        self._show_build = show_build
         self._emulator = emulator
 
     @property
     def endpoint(self) -> Endpoint:
         """Where the engine is."""
         return self._locate(self._environ)
+
+    @property
+    def _own_endpoint(self) -> Endpoint | None:
+        """Where the engine is that a platform has of its own, None for the default engine."""
+        return None if self._locate is find_endpoint else self.endpoint
 
     def open_engine(self) -> Engine:
         """Connect to the engine."""
@@ -107,6 +122,23 @@ class DockerTools:
         from pytest_multiarch.files.layer_cache import LayerCache, find_cache_folder
 
         return LayerCache(find_cache_folder(self._environ))
+
+    def open_builder(self) -> ImageBuilder:
+        """Make what builds images: docker buildx, as the user has it, on the node."""
+        return BuildxBuilder(self._environ, endpoint=self._own_endpoint)
+
+    def share_build(self, key: str) -> AbstractContextManager[SharedResult]:
+        """Have one process of the run build an image, and the others wait for it."""
+        task = "waiting until another process of this run has built an image"
+        own = self._own_endpoint
+        key = f"{key}-{hashlib.sha256(own.url.encode()).hexdigest()[:12]}" if own else key
+        return self._share.open(key, lambda: self.show_progress(task))
+
+    def show_build(
+        self, title: str, platforms: Iterable[Platform]
+    ) -> AbstractContextManager[TellPlatform]:
+        """Show how far a build is."""
+        return self._show_build(f"building {title}", platforms)
 
     def lock_machine(self, *, timeout_s: float | None = None) -> AbstractContextManager[None]:
         """Have one measurement at a time on this machine."""
@@ -156,6 +188,11 @@ class DockerTools:
         return testcontainers_bridge.adapt_wait_strategy(strategy, container)
 
 
+def forget_builds(run_id: str) -> None:
+    """Forget what the processes of a run shared of its builds; the images stay."""
+    BuildShare(run_id).close()
+
+
 def start_guard(folder: str) -> Watchdog:
     """Have a folder removed, should this process be killed before it does so."""
     return guard_folder(folder)
@@ -176,7 +213,9 @@ def open_session(state: PluginState, root: Path) -> Session:
                 environ,
                 session_id,
                 locate=locate,
+                run_id=state.run_id,
                 show_progress=state.show_progress,
+                show_build=state.show_build,
                 emulator=state.settings.control.value.emulator,
             ),
             session_id=session_id,

@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from pytest_multiarch.reports.builds import list_of_runs, view_builds
 from pytest_multiarch.reports.headline import word_headline
 from pytest_multiarch.reports.page.costs import view_costs
 from pytest_multiarch.reports.page.gaps import list_allowed, list_beside, list_gaps, list_notes
@@ -51,6 +52,7 @@ def render_html(judgement: Judgement) -> str:
         notes=list_notes(judgement),
         images=view_images(judgement),
         costs=view_costs(judgement),
+        builds=view_builds(list_of_runs(judgement.record.runs)),
         environment=view_environment(judgement),
         policy=_make_policy(script, style),
         script=Markup(script),  # noqa: S704 - both are this package's own files, and CSS text

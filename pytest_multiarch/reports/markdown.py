@@ -22,6 +22,7 @@ from pytest_multiarch.reports.account import (
     list_runs,
     name_result,
 )
+from pytest_multiarch.reports.builds import list_builds, list_of_runs
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.divergence import render_divergence
 from pytest_multiarch.reports.emulator_faults import list_faults
@@ -61,6 +62,7 @@ def _render(judgement: Judgement) -> Iterator[str]:
     sections = (
         list_failed(judgement),
         *list_images(judgement.images),
+        *list_builds(list_of_runs(judgement.record.runs)),
         list_broken_budgets(judgement),
         list_not_compared(judgement),
         list_quiet(judgement),

@@ -15,6 +15,7 @@ from pytest_multiarch.reports.account import (
     list_runs,
     name_result,
 )
+from pytest_multiarch.reports.builds import list_builds, list_of_runs
 from pytest_multiarch.reports.diff import clean
 from pytest_multiarch.reports.divergence import render_divergence
 from pytest_multiarch.reports.images import list_images, render_image
@@ -67,6 +68,7 @@ def _list_surroundings(judgement: Judgement) -> tuple[Section, ...]:
         *list_images(judgement.images),
         *list_gaps(judgement),
         *list_overhead(judgement.record.members, judgement.budgets),
+        *list_builds(list_of_runs(judgement.record.runs)),
         *list_emulation(judgement),
         list_runs(judgement),
     )

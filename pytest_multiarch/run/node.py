@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pytest_multiarch.core.errors import EngineError, ImageNotFoundError, MultiarchError, UsageError
 from pytest_multiarch.core.execution import NO_PROBE, Execution, ExecutionKind, explain_unavailable
 from pytest_multiarch.run.audit import Auditor
+from pytest_multiarch.run.build import Builds
 from pytest_multiarch.run.detect import ProbeImage, detect_by_probe, detect_native
 from pytest_multiarch.run.first_look import FirstLook
 from pytest_multiarch.run.program import Lookup, Program, check_command, find_program
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
         ContainerSpec,
         Engine,
         EngineFacts,
+        ImageBuilder,
         ImageCache,
         Registry,
         TellBytes,
+        TellPlatform,
     )
     from pytest_multiarch.core.reference import ImageReference
     from pytest_multiarch.core.variant import ResolvedVariant
@@ -66,6 +69,16 @@ class ComposeProject(Protocol):
         """Remove all that it made."""
 
 
+class SharedResult(Protocol):
+    """A JSON document that one process of a run makes and the others read."""
+
+    def read(self) -> dict[str, Any] | None:
+        """Give it, None if nobody has made it yet."""
+
+    def write(self, document: dict[str, Any]) -> None:
+        """Keep it for the others."""
+
+
 class NodeTools(Protocol):
     """What a node needs of the engine room, handed in by a shell."""
 
@@ -85,6 +98,17 @@ class NodeTools(Protocol):
 
     def lock_pull(self, engine_id: str, pin: str) -> AbstractContextManager[None]:
         """Have one process of this machine pull an image at a time."""
+
+    def open_builder(self) -> ImageBuilder:
+        """Make what builds images for this node."""
+
+    def share_build(self, key: str) -> AbstractContextManager[SharedResult]:
+        """Have one process of the run make a result, which the others read."""
+
+    def show_build(
+        self, title: str, platforms: Iterable[Platform]
+    ) -> AbstractContextManager[TellPlatform]:
+        """Show the user how far a build is, a line for each platform."""
 
     def lock_machine(self, *, timeout_s: float | None = None) -> AbstractContextManager[None]:
         """Have one measurement at a time on this machine.
@@ -162,6 +186,7 @@ class Node:
         self._programs: dict[tuple[str, Lookup], Program | None] = {}
         self.auditor = Auditor(self)
         self.first_look = FirstLook(self)
+        self.builds = Builds(self)
 
     @property
     def engine(self) -> Engine:
@@ -182,6 +207,11 @@ class Node:
 
     def resolve(self, reference: ImageReference, platform: Platform) -> ResolvedVariant:
         """Give the platform's variant of an image, on this node and checked."""
+        return self.resolver.resolve(reference, platform)
+
+    @property
+    def resolver(self) -> Resolver:
+        """What resolves references on this node."""
         with self._lock:
             if self._resolver is None:
                 facts = self.engine.read_facts()
@@ -192,7 +222,7 @@ class Node:
                     lock_pull=lambda pin: self.tools.lock_pull(facts.engine_id, pin),
                     show_progress=self.tools.show_progress,
                 )
-        return self._resolver.resolve(reference, platform)
+            return self._resolver
 
     def fetch_again(self, variant: ResolvedVariant) -> dict[str, float]:
         """Remove a variant that this process has pulled and pull it, timed; give the parts.

@@ -7,17 +7,20 @@ import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from pytest_multiarch.core.ports import TellBytes, ignore_bytes
+from pytest_multiarch.core.ports import TellBytes, TellPlatform, ignore_bytes
 from pytest_multiarch.core.shown_text import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from pytest_multiarch.core.platform import Platform
 
 _PATIENCE_S = 1.0
 """Nothing is shown of what is done sooner."""
 _LIVE_EVERY_S = 0.2
 _PLAIN_EVERY_S = 10.0
 _LEAST_TASK = 12
+_WIDEST_STEP = 60
 
 
 class ShowProgress(Protocol):
@@ -31,6 +34,27 @@ def show_nothing(task: str, *, unit: str = "") -> AbstractContextManager[TellByt
     """Show nothing of a task."""
     del task, unit
     return nullcontext(ignore_bytes)
+
+
+def ignore_platform(platform: Platform, done: int, total: int, what: str) -> None:
+    """Tell nobody."""
+    del platform, done, total, what
+
+
+@contextmanager
+def show_no_build(task: str, platforms: Iterable[Platform]) -> Iterator[TellPlatform]:
+    """Show nothing of a build."""
+    del task, platforms
+    yield ignore_platform
+
+
+class ShowBuild(Protocol):
+    """Shows how far a task is that is done for several platforms at once."""
+
+    def __call__(
+        self, task: str, platforms: Iterable[Platform]
+    ) -> AbstractContextManager[TellPlatform]:
+        """Show it; what is given is told of each platform how many steps are done."""
 
 
 class Progress:
@@ -71,6 +95,54 @@ class Progress:
         finally:
             if is_shown:
                 self._write(task, f"{time.monotonic() - begun:.0f} s", is_last=True)
+
+    @contextmanager
+    def show_platforms(self, task: str, platforms: Iterable[Platform]) -> Iterator[TellPlatform]:
+        """Show a task that is done for several platforms at once, a line for each."""
+        begun = last = time.monotonic()
+        states = dict.fromkeys(platforms, "...")
+        written: dict[Platform, str] = {}
+        lines = 0
+
+        def tell(platform: Platform, done: int, total: int, what: str) -> None:
+            nonlocal last, lines
+            now = time.monotonic()
+            at = f", {shorten(' '.join(what.split()), _WIDEST_STEP)}" if what else ""
+            states[platform] = f"{done} of {total} steps{at}" if total else "..."
+            if now - begun < _PATIENCE_S:
+                return
+            if self._live_width:
+                if not lines or now - last >= _LIVE_EVERY_S:
+                    last, lines = now, self._write_block(task, states, lines)
+            elif (
+                total
+                and states[platform] != written.get(platform)
+                and (platform not in written or now - last >= _PLAIN_EVERY_S or done == total)
+            ):
+                last, written[platform] = now, states[platform]
+                self._write(f"{task} for {platform}", states[platform], is_last=False)
+
+        try:
+            yield tell
+        finally:
+            took = f"{time.monotonic() - begun:.0f} s"
+            if lines:
+                self._write_block(task, states, lines)
+                self._write(task, took, is_last=True)
+            elif written:
+                self._write(task, took, is_last=True)
+
+    def _write_block(self, task: str, states: dict[Platform, str], lines: int) -> int:
+        """Write a line for each platform, over those that were written before."""
+        with self._lock, self._uncapture():
+            file = self._start_line()
+            if lines:
+                file.write(f"\x1b[{lines}A")
+            for platform, state in states.items():
+                line = shorten(f"{task} for {platform}: {state}", self._live_width - 1)
+                file.write(f"\r\x1b[K{line}\n")
+            file.flush()
+        return len(states)
 
     def _write(self, task: str, state: str, *, is_last: bool) -> None:
         with self._lock, self._uncapture():

@@ -29,7 +29,7 @@ from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.core.variant import ResolvedVariant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from pytest_multiarch.core.platform import Platform
@@ -77,6 +77,12 @@ class Resolver:
         self._pulled: set[str] = set()
         self._sources: dict[str, _Source] = {}
         self._variants: dict[tuple[str, Platform], ResolvedVariant | MultiarchError] = {}
+        self._built: dict[str, dict[Platform, str]] = {}
+
+    def note_built(self, reference: ImageReference, ids: Mapping[Platform, str]) -> None:
+        """Have a reference stand for what this run built: the engine's ids, by platform."""
+        with self._lock:
+            self._built.setdefault(reference.text, {}).update(ids)
 
     def resolve(self, reference: ImageReference, platform: Platform) -> ResolvedVariant:
         """Give the platform's variant, on the node and checked.
@@ -92,7 +98,12 @@ class Resolver:
         with self._lock:
             if key not in self._variants:
                 try:
-                    self._variants[key] = self._resolve(self._find_source(reference), platform)
+                    built = self._built.get(reference.text)
+                    self._variants[key] = (
+                        self._resolve(self._find_source(reference), platform)
+                        if built is None
+                        else self._resolve_built(reference, platform, built)
+                    )
                 except EngineGoneError:
                     raise
                 except MultiarchError as error:
@@ -101,6 +112,25 @@ class Resolver:
         if isinstance(found, MultiarchError):
             raise found.with_traceback(None)
         return found
+
+    def _resolve_built(
+        self, reference: ImageReference, platform: Platform, ids: Mapping[Platform, str]
+    ) -> ResolvedVariant:
+        """Take what was built, whatever the policy of pulling: no registry can have it."""
+        if platform not in ids:
+            raise PlatformMissingError(
+                f"{reference} was not built for {platform}",
+                cure="a platform is built if a test of the session needs it",
+            )
+        local = self._engine.find_image(ids[platform])
+        if local is None:
+            raise ImageNotFoundError(
+                f"{reference} for {platform} is gone from {self._engine.address}",
+                cure="it was built again or removed during the run; build it in one run at a time",
+            )
+        if local.index is None:
+            return _resolve_single(reference, local, platform, problem="built for another")
+        return self._resolve_in_store(reference, local, local.index, platform)
 
     def _find_source(self, reference: ImageReference) -> _Source:
         if reference.text not in self._sources:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from pytest_multiarch.core.build import Build, BuildSpec
     from pytest_multiarch.core.execution import Execution
     from pytest_multiarch.core.image_rules import ImageRules
     from pytest_multiarch.core.inspected import Inspected
@@ -169,6 +170,28 @@ class Session:
             return None
         resolved = self._node.resolve(variant.resolved.reference, variant.platform)
         return Variant(self._node, resolved, execution)
+
+    def build(
+        self, spec: BuildSpec, platform: Platform, platforms: Iterable[Platform]
+    ) -> tuple[ImageReference, Build]:
+        """Have an image built for `platforms`, once in the run; give its reference, and what the
+        build came to, also if it failed.
+
+        Platforms that the node of `platform` cannot run, and those of other nodes, are left out.
+
+        Raises:
+            PlatformUnavailableError: `platform` is one of them.
+            EngineError: there is no engine.
+        """
+        node = self.find_place(platform).node
+        wanted = [each for each in dict.fromkeys((*platforms, platform)) if self._runs(each, node)]
+        return node.builds.provide(spec, wanted)
+
+    def _runs(self, platform: Platform, node: Node) -> bool:
+        try:
+            return self.find_place(platform).node is node
+        except PlatformUnavailableError:
+            return False
 
     def look_first(
         self, variant: Variant, rules: ImageRules, platforms: Sequence[Platform]

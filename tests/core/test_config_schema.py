@@ -43,6 +43,12 @@ GOOD: list[dict[str, Any]] = [
     {"repeat": 3},
     {"repeat": "3"},
     {"unstable": "fail"},
+    {"build": "app"},
+    {"build": {"context": ".", "dockerfile": "Dockerfile.prod", "target": "app", "tag": "app:t"}},
+    {"build": {"context": ".", "args": {"VERSION": "1.4", "EMPTY": ""}}},
+    {"build": {"context": ".", "secrets": ["id=token,env=TOKEN", "id=key,src=key.pem"]}},
+    {"build": {"context": ".", "platform_args": {"arm64": {"CFLAGS": "-O1"}}}},
+    {"build": {"context": ".", "cache_from": ["type=gha"], "cache_to": ["type=gha,mode=max"]}},
 ]
 BAD: list[Any] = [
     [],
@@ -103,6 +109,15 @@ BAD: list[Any] = [
     {"static_parity": {"allow": [{"subject": "Env *"}]}},
     {"static_parity": {"allow": [{"reason": "x", "part": "env"}]}},
     {"static_parity": {"files": True}},
+    {"build": ""},
+    {"build": ["app"]},
+    {"build": {"dockerfile": "Dockerfile"}},
+    {"build": {"context": "app", "args": ["VERSION=1.4"]}},
+    {"build": {"context": "app", "args": {"1st": "x"}}},
+    {"build": {"context": "app", "cache-from": ["type=gha"]}},
+    {"build": {"context": "app", "platform_args": {"a b": {}}}},
+    {"build": "app", "image": "app"},
+    {"build": "app", "images": {"alpine": "app"}},
 ]
 KNOWN_ONLY_TO_THE_READER: list[dict[str, Any]] = [
     {"platforms": ["linux/arm46"]},
@@ -118,6 +133,9 @@ KNOWN_ONLY_TO_THE_READER: list[dict[str, Any]] = [
     {"nodes": {"linux/arm64": {"host": "ssh://pi", "context": "pi"}}},
     {"nodes": {"linux/arm64": {"host": "ssh://pi", "tls": "certs"}}},
     {"nodes": {"arm64": {"host": "ssh://a"}, "linux/arm64": {"host": "ssh://b"}}},
+    {"build": {"context": "https://example.org/app.git"}},
+    {"build": {"context": "app", "secrets": ["hunter2"]}},
+    {"build": {"context": "app", "tag": f"app@sha256:{'a' * 64}"}},
 ]
 
 
@@ -181,7 +199,9 @@ def test_right_keys_together_are_right(
     documents: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     together = {key: value for each in documents for key, value in each.items()}
-    together.pop(data.draw(st.sampled_from(["image", "images"])), None)
+    kept = data.draw(st.sampled_from(["image", "images", "build"]))
+    for name in {"image", "images", "build"} - {kept}:
+        together.pop(name, None)
     together.pop("baseline", None)
     assert (VALIDATOR.is_valid(together), is_read(together)) == (True, True)
 

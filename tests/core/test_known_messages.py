@@ -248,6 +248,12 @@ BUILD: list[Row] = [
         )
     ),
     (
+        "cache export on the classic store",
+        Stage.BUILD,
+        ImageError,
+        "ERROR: failed to build: Cache export is not supported for the docker driver.",
+    ),
+    (
         "build without an emulator",
         Stage.BUILD,
         PlatformUnavailableError,

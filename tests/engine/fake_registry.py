@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import ssl
 import threading
@@ -40,7 +41,10 @@ class Asked:
 
 
 class FakeRegistry:
-    """Answers as `answers` says; lets in who shows what `required` is, if it is set."""
+    """Answers as `answers` says, by path, or method and path.
+
+    Lets in who shows what `required` is, if it is set.
+    """
 
     def __init__(self, certificate: Path | None = None) -> None:
         self.answers: dict[str, Answer] = {}
@@ -94,7 +98,8 @@ class FakeRegistry:
         if asked.path == "/v2/":
             return Answer(b"{}")
         absent = {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]}
-        return self.answers.get(asked.path, Answer(json.dumps(absent).encode(), 404))
+        of_method = self.answers.get(f"{asked.method} {asked.path}")
+        return of_method or self.answers.get(asked.path, Answer(json.dumps(absent).encode(), 404))
 
     def _make_handler(self) -> type[BaseHTTPRequestHandler]:
         registry = self
@@ -119,9 +124,11 @@ class FakeRegistry:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()
-                self.wfile.write(answer.body)
+                if self.command != "HEAD":
+                    with contextlib.suppress(OSError):  # the client has heard enough
+                        self.wfile.write(answer.body)
 
-            do_POST = do_GET  # noqa: N815
+            do_POST = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""

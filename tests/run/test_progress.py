@@ -7,8 +7,11 @@ from contextlib import nullcontext
 
 import pytest
 
+from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.run import progress
 from pytest_multiarch.run.progress import Progress, describe_state
+
+AMD64, ARM64 = Platform.parse("linux/amd64"), Platform.parse("linux/arm64")
 
 
 @pytest.fixture
@@ -80,3 +83,66 @@ def test_a_task_that_fails_ends_its_line(clock: list[float]) -> None:
     with pytest.raises(OSError, match="gone"):
         pull()
     assert file.getvalue().endswith("pulling app:1: 2 s\n")
+
+
+def show_platforms(
+    clock: list[float], steps: list[tuple[float, Platform, int, str]], *, live_width: int
+) -> str:
+    """Give what is written of a build that tells of steps after so many seconds."""
+    file = io.StringIO()
+    display = Progress(nullcontext, lambda: file, live_width=live_width)
+    with display.show_platforms("building app/Dockerfile", (AMD64, ARM64)) as tell:
+        for after_s, platform, done, what in steps:
+            clock[0] = 100.0 + after_s
+            tell(platform, done, 3, what)
+    return file.getvalue()
+
+
+def test_a_quick_build_is_not_shown(clock: list[float]) -> None:
+    for live_width in (80, 0):
+        assert show_platforms(clock, [(0.5, AMD64, 3, "")], live_width=live_width) == ""
+
+
+def test_a_terminal_has_a_line_for_each_platform(clock: list[float]) -> None:
+    steps = [
+        (1.5, AMD64, 1, "RUN make"),
+        (1.6, ARM64, 0, "RUN make"),
+        (2.5, AMD64, 3, ""),
+    ]
+    shown = show_platforms(clock, steps, live_width=80)
+    assert shown == (
+        "\r\x1b[Kbuilding app/Dockerfile for linux/amd64: 1 of 3 steps, RUN make\n"
+        "\r\x1b[Kbuilding app/Dockerfile for linux/arm64: ...\n"
+        "\x1b[2A"
+        "\r\x1b[Kbuilding app/Dockerfile for linux/amd64: 3 of 3 steps\n"
+        "\r\x1b[Kbuilding app/Dockerfile for linux/arm64: 0 of 3 steps, RUN make\n"
+        "\x1b[2A"
+        "\r\x1b[Kbuilding app/Dockerfile for linux/amd64: 3 of 3 steps\n"
+        "\r\x1b[Kbuilding app/Dockerfile for linux/arm64: 0 of 3 steps, RUN make\n"
+        "\r\x1b[Kbuilding app/Dockerfile: 2 s\n"
+    )
+
+
+def test_lines_of_platforms_do_not_wrap(clock: list[float]) -> None:
+    shown = show_platforms(clock, [(1.5, AMD64, 1, "RUN " + "x" * 200)], live_width=60)
+    assert (
+        max(len(line) for line in shown.replace("\r\x1b[K", "").replace("\x1b[2A", "").splitlines())
+        < 60
+    )
+
+
+def test_elsewhere_a_platform_has_plain_lines_now_and_then(clock: list[float]) -> None:
+    steps = [
+        (1.5, AMD64, 1, "RUN make"),
+        (1.6, ARM64, 0, ""),
+        (2.0, AMD64, 2, "RUN test"),
+        (3.0, AMD64, 3, ""),
+        (14.0, ARM64, 1, "RUN make"),
+    ]
+    assert show_platforms(clock, steps, live_width=0).splitlines() == [
+        "building app/Dockerfile for linux/amd64: 1 of 3 steps, RUN make",
+        "building app/Dockerfile for linux/arm64: 0 of 3 steps",
+        "building app/Dockerfile for linux/amd64: 3 of 3 steps",
+        "building app/Dockerfile for linux/arm64: 1 of 3 steps, RUN make",
+        "building app/Dockerfile: 14 s",
+    ]
