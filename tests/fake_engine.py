@@ -442,6 +442,11 @@ class FakeEngine:
         """Count."""
         self.note("put_archive")
 
+    @contextlib.contextmanager
+    def open_archive(self, container_id: str, path: str) -> Iterator[io.BytesIO]:
+        """Pack a file, a link or a folder, to be read as it comes."""
+        yield io.BytesIO(self.read_archive(container_id, path))
+
     def read_archive(self, container_id: str, path: str) -> bytes:
         """Pack a file, a link or a folder."""
         self.note("read_archive")

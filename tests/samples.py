@@ -53,7 +53,7 @@ def observe(
     out: str | bytes = b"", err: str | bytes = b"", *, label: str | None = None, **options: Any
 ) -> Observation:
     """Observe a run that printed this; options are `make_result`'s or `make_observation`'s."""
-    names = ("kind", "known", "pin", "history", "ignore", "normalizers")
+    names = ("kind", "known", "pin", "history", "ignore", "normalizers", "structure")
     own = {name: options.pop(name) for name in names if name in options}
     result = make_result(out, err, **options)
     return make_observation(
@@ -61,8 +61,8 @@ def observe(
     )
 
 
-def check(label: str, value: object, **tolerances: float) -> Observation:
-    return make_check(label, value, **tolerances)
+def check(label: str, value: object, **options: Any) -> Observation:
+    return make_check(label, value, **options)
 
 
 def make_member(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.audit import AuditScope, PathAllowance
@@ -70,9 +70,15 @@ def parse_document(document: ConfigDocument) -> Settings:
         problems += _find_contradictions(found)
     if problems:
         raise UsageError(_describe(problems, document))
+    values = _make_values(found)
+    if "allow" in values:
+        values["allow"] = tuple(
+            replace(each, where=document.locate(("allow", position)))
+            for position, each in enumerate(values["allow"])
+        )
     settings: dict[str, Any] = {
         name: Setting(value, document.source, document.locate((name,)))
-        for name, value in _make_values(found).items()
+        for name, value in values.items()
     }
     return Settings(**settings)
 

@@ -24,7 +24,7 @@ from pytest_multiarch.core.image_rules import SCOPES
 from pytest_multiarch.core.normalize import compile_pattern
 from pytest_multiarch.core.platform import COMMON_PLATFORMS, Platform
 from pytest_multiarch.core.reference import ImageReference
-from pytest_multiarch.core.rules import PARTS
+from pytest_multiarch.core.rules import PARTS, WAYS
 
 UNSTABLE = ("report", "fail")
 """What a difference can be in what varies by itself."""
@@ -106,7 +106,7 @@ _CONTROL = Table(
     },
 )
 _ALLOWANCE = Table(
-    what="a mapping with label, part, platforms and reason",
+    what="a mapping with label, part, platforms, only, rel, abs and reason",
     fields={
         "label": Field(
             kind=Text(what="a pattern for labels", parse=_check_text),
@@ -117,6 +117,18 @@ _ALLOWANCE = Table(
         "platforms": Field(
             kind=TextOr(text=PLATFORM, other=PLATFORMS),
             description="Those that may differ from the others; all if left out.",
+        ),
+        "only": Field(
+            kind=ListOf(what="a list of ways", item=Choice(values=tuple(WAYS))),
+            description="The ways in which numbers may differ; nothing else may then.",
+        ),
+        "rel": Field(
+            kind=Number(),
+            description="By how much numbers may differ, relative to the larger one; nothing else "
+            "may then.",
+        ),
+        "abs": Field(
+            kind=Number(), description="By how much numbers may differ; nothing else may then."
         ),
         "reason": Field(kind=_REASON, description="Why it is right.", is_required=True),
     },
@@ -286,7 +298,7 @@ SETTINGS = (
     Definition(
         name="allow",
         description="Differences that are known and right, for all tests: mappings with `label`, "
-        "`part`, `platforms` and `reason`.",
+        "`part`, `platforms`, `only`, `rel`, `abs` and `reason`.",
         default="none",
         kind=ListOf(what="a list of mappings with label and reason", item=_ALLOWANCE),
         mark="parity(allow=)",

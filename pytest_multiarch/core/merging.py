@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.core.budgets import judge_budgets
 from pytest_multiarch.core.comparison import Comparison, Finding
 from pytest_multiarch.core.inspected import ImageVerdict, judge_images
+from pytest_multiarch.core.known_differences import excuses
 from pytest_multiarch.core.member import Member, Outcome, resolve_duplicates
 from pytest_multiarch.core.parity import Verdict, VerdictKind
 from pytest_multiarch.core.record import IdleGroup, Record, Run, order_runs
@@ -330,6 +331,9 @@ def _find_findings(native: Member, emulated: Member) -> tuple[Finding, ...]:
         for each in comparison.findings
         if not any(
             allowance.covers(each.label, each.part, native.platform)
+            and excuses(
+                allowance, each.part, (native.platform, each.ours), (native.platform, each.theirs)
+            )
             for allowance in comparison.allowances
         )
     )

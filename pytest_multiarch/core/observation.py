@@ -198,7 +198,7 @@ def make_observation(
             def change(part: str) -> str:
                 return normalize_text(part, known=known, normalizers=normalizers).text
 
-            observed = _observe_json(output, structure, result.platform, known, change)
+            observed = observe_json(output, structure, result.platform, known, change)
             if observed is not None:
                 return observed
         normalized = normalize_text(
@@ -228,7 +228,7 @@ def make_observation(
     )
 
 
-def _observe_json(
+def observe_json(
     output: Output,
     structure: Structure,
     platform: Platform,

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.comparison import Comparison, Finding
+from pytest_multiarch.core.known_differences import excuses
 from pytest_multiarch.core.member import (
     Member,
     Outcome,
@@ -259,9 +260,7 @@ def _excuse(
         excused: set[Platform] = set()
         for platform in difference.others:
             for allowance in allowances[platform]:
-                if allowance.covers(
-                    difference.label, difference.part, difference.baseline, platform
-                ):
+                if _is_excused(difference, platform, allowance):
                     excused.add(platform)
                     allowed.append(
                         AllowedDifference(
@@ -273,6 +272,13 @@ def _excuse(
         if len(seen) > 1:
             left.append(replace(difference, seen=seen))
     return tuple(left), tuple(allowed)
+
+
+def _is_excused(difference: Difference, platform: Platform, allowance: Allowance) -> bool:
+    baseline, seen = difference.baseline, difference.seen
+    return allowance.covers(difference.label, difference.part, baseline, platform) and excuses(
+        allowance, difference.part, (baseline, seen[baseline]), (platform, seen[platform])
+    )
 
 
 def _excuse_xfail(member: Member) -> tuple[Allowance, ...]:
@@ -295,3 +301,43 @@ def _find_stale(
             if allowance not in used and is_about and any(map(allowance.names, comparison.labels)):
                 stale[allowance] = None
     return tuple(stale)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaleAllowance:
+    """An allowance that nothing needed in a whole run, and the first group that declares it.
+
+    `was_compared`: what it is for was compared, and was equal; else nothing of that name was.
+    """
+
+    allowance: Allowance
+    group: str
+    was_compared: bool
+
+    @property
+    def origin(self) -> str:
+        """Where it is declared: in a file, or by the mark of a test."""
+        return self.allowance.where or self.group
+
+
+def list_stale(
+    verdicts: Iterable[Verdict], *, is_whole: bool = False
+) -> tuple[StaleAllowance, ...]:
+    """List the allowances that no group of a run needed.
+
+    With `is_whole`, where all tests ran, also those of which nothing of the name was compared.
+    """
+    given = tuple(verdicts)
+    used = {each.allowance for verdict in given for each in verdict.allowed}
+    found: dict[Allowance, StaleAllowance] = {}
+    for verdict in given:
+        for each in verdict.stale:
+            if each not in used and each not in found:
+                found[each] = StaleAllowance(allowance=each, group=verdict.group, was_compared=True)
+    for verdict in given if is_whole else ():
+        for each in (a for member in verdict.compared for a in member.rules.allowances):
+            if each not in used and each not in found:
+                found[each] = StaleAllowance(
+                    allowance=each, group=verdict.group, was_compared=False
+                )
+    return tuple(found.values())

@@ -22,11 +22,20 @@ from pytest_multiarch.core.value import check_tolerances, parse_unordered
 if TYPE_CHECKING:
     import re
 
+WAYS: Mapping[str, str] = {
+    "word-size": "sizes and limits of 32 and 64 bits: 4 and 8 bytes, 12 and 24, 2147483647 and "
+    "9223372036854775807",
+    "page-size": "sizes of pages (4096 to 65536 bytes) and multiples of them",
+    "char": "a `char` that is signed on one platform only: -1 and 255",
+    "nan-sign": "the sign of a NaN: -nan and nan",
+}
+"""The ways in which an allowance lets numbers differ, each with what it covers."""
 CALL_PARTS = ("exit", "stdout", "stderr")
 """What is compared of a run or an exec."""
 PARTS = (*CALL_PARTS, "value", "content", "calls")
 """What can differ: also the value or the content of a check, and whether and how often a call was
 made."""
+_ALLOWANCE_KEYS = ("label", "part", "platforms", "reason", "only", "rel", "abs")
 FORMS = ("text", "json")
 """As what an output can be compared."""
 
@@ -37,16 +46,21 @@ class Allowance:
 
     `label` is a pattern as of file names, for the label with or without its kind (`run: `);
     `part` is one of `PARTS`, or empty for all; `platforms` are those that may differ, empty for
-    all.
+    all. `only` (of `WAYS`), `rel` and `abs` say that only numbers may differ, and how; with none
+    of them anything may. `where` is where it is declared, as `multiarch.yaml:7`, if that is known.
     """
 
     label: str = "*"
     part: str = ""
     platforms: tuple[Platform, ...] = ()
     reason: str
+    only: tuple[str, ...] = ()
+    rel: float = 0.0
+    abs: float = 0.0
+    where: str = field(default="", compare=False)
 
     def covers(self, label: str, part: str, *platforms: Platform) -> bool:
-        """Whether it is about a difference between these platforms."""
+        """Whether it is about a difference between these platforms, if that is as it may be."""
         return (
             self.names(label)
             and self.part in ("", part)
@@ -61,13 +75,24 @@ class Allowance:
         )
 
     def to_mapping(self) -> dict[str, Any]:
-        """Give the JSON form, which is also how a configuration file writes it."""
+        """Give the JSON form, which is also how a configuration file writes it, but for `where`."""
         return {
             "label": self.label,
             "part": self.part,
             "platforms": [str(each) for each in self.platforms],
             "reason": self.reason,
+            **({"only": list(self.only)} if self.only else {}),
+            **({"rel": self.rel} if self.rel else {}),
+            **({"abs": self.abs} if self.abs else {}),
+            **({"where": self.where} if self.where else {}),
         }
+
+    @classmethod
+    def from_mapping(cls, document: Mapping[str, Any]) -> Allowance:
+        """Read what `to_mapping` gave."""
+        fields = dict(document)
+        where = str(fields.pop("where", ""))
+        return replace(allow(**fields), where=where)
 
 
 def allow(
@@ -75,6 +100,9 @@ def allow(
     *,
     part: str | None = None,
     platforms: str | Platform | Iterable[str | Platform] = (),
+    only: str | Iterable[str] = (),
+    rel: float = 0.0,
+    abs: float = 0.0,
     reason: str,
 ) -> Allowance:
     """Declare a difference: `parity(allow=allow("app mean *", reason="FMA on arm64"))`.
@@ -83,6 +111,10 @@ def allow(
     `part` one of `exit`, `stdout`, `stderr`, `value`, `content`, `calls`, all if left out;
     `platforms` those that may differ from the others, all if left out. The reason is printed in the
     summary.
+
+    `only`, `rel` and `abs` narrow it to numbers, in outputs, files and values: `only` names the
+    ways in which they may differ (`char`, `nan-sign`, `page-size`, `word-size`), `rel` and `abs`
+    are a tolerance. What differs otherwise stays a difference.
 
     Raises:
         UsageError: there is no reason, or an argument is wrong.
@@ -98,7 +130,20 @@ def allow(
         raise _refuse("allow: part", part, PARTS)
     listed = [platforms] if isinstance(platforms, (str, Platform)) else list(platforms)
     parsed = tuple(Platform.parse(p) if isinstance(p, str) else p for p in listed)
-    return Allowance(label=label, part=part or "", platforms=parsed, reason=reason.strip())
+    ways = (only,) if isinstance(only, str) else tuple(only)
+    for way in ways:
+        if way not in WAYS:
+            raise _refuse("allow: only", way, tuple(WAYS))
+    check_tolerances(rel, abs, what="allow")
+    return Allowance(
+        label=label,
+        part=part or "",
+        platforms=parsed,
+        reason=reason.strip(),
+        only=ways,
+        rel=float(rel),
+        abs=float(abs),
+    )
 
 
 def _is_text(value: object) -> bool:
@@ -159,7 +204,7 @@ class ParityRules:
         return cls(
             parts=tuple(map(str, document.get("parts", CALL_PARTS))),
             is_off=bool(document.get("is_off")),
-            allowances=tuple(allow(**each) for each in document.get("allowances", ())),
+            allowances=tuple(map(Allowance.from_mapping, document.get("allowances", ()))),
             stateless=bool(document.get("stateless")),
             names=tuple(map(str, document.get("names", ()))),
         )
@@ -200,7 +245,7 @@ def make_rules(
         stateless=stateless,
         names=(*(n.name for n in normalizers), *(f"ignore:{p.pattern}" for p in patterns)),
         structure=replace(
-            _parse_structure({"stdout": stdout, "stderr": stderr}, rel, abs, unordered),
+            make_structure({"stdout": stdout, "stderr": stderr}, rel, abs, unordered),
             without=without,
         ),
     )
@@ -211,19 +256,24 @@ def _is_path(text: str) -> bool:
     return text.startswith(("$.", "$["))
 
 
-def _parse_structure(
-    forms: Mapping[str, str], rel: float, abs: float, unordered: object
+def make_structure(
+    forms: Mapping[str, str], rel: float, abs: float, unordered: object, *, what: str = "parity"
 ) -> Structure:
+    """Say as what outputs are compared, by `FORMS`, and with what tolerance.
+
+    Raises:
+        UsageError: an argument is wrong, or there is nothing that a tolerance is for.
+    """
     for name, form in forms.items():
         if form not in FORMS:
-            raise _refuse(f"parity: {name}", form, FORMS)
-    check_tolerances(rel, abs, what="parity")
-    paths = parse_unordered(unordered, what="parity")
+            raise _refuse(f"{what}: {name}", form, FORMS)
+    check_tolerances(rel, abs, what=what)
+    paths = parse_unordered(unordered, what=what)
     structured = {name: form for name, form in forms.items() if form != "text"}
     if (rel or abs or paths) and not structured:
         raise UsageError(
-            "parity: rel=, abs= and unordered= are for outputs that are compared by value",
-            cure='say which: parity(stdout="json", rel=1e-9)',
+            f"{what}: rel=, abs= and unordered= are for what is compared by value",
+            cure='say that it is JSON: parity(stdout="json", rel=1e-9), or json=True for a file',
         )
     return Structure(forms=structured, rel=float(rel), abs=float(abs), unordered=paths)
 
@@ -257,9 +307,9 @@ def _parse_allowance(value: object) -> Allowance:
     if isinstance(value, Allowance):
         return value
     if isinstance(value, Mapping):
-        unknown = sorted(map(str, value.keys() - {"label", "part", "platforms", "reason"}))
+        unknown = sorted(map(str, value.keys() - set(_ALLOWANCE_KEYS)))
         if unknown:
-            raise _refuse("allow", unknown[0], ("label", "part", "platforms", "reason"))
+            raise _refuse("allow", unknown[0], _ALLOWANCE_KEYS)
         return allow(**{"reason": "", **value})
     raise UsageError(
         f"parity: allow={value!r}",

@@ -261,6 +261,19 @@ def observe_bytes(data: bytes) -> ObservedStream:
     )
 
 
+def observe_cut_bytes(output: Output) -> ObservedStream:
+    """Take down bytes of which only the first were kept in memory."""
+    head = decode_output(output.head[:END_LIMIT])
+    return ObservedStream(
+        size=output.size,
+        sha256=output.sha256,
+        skeleton_sha256=output.sha256,
+        is_whole=False,
+        excerpt=Excerpt(head, output.size - END_LIMIT),
+        blocks=_digest_byte_blocks(output.head),
+    )
+
+
 def _digest_byte_blocks(data: bytes) -> tuple[Block, ...]:
     if len(data) <= WHOLE_LIMIT:
         return ()

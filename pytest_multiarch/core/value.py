@@ -366,7 +366,7 @@ def list_mismatches(
         their_platform,
         min(ours.rel, theirs.rel),
         min(ours.abs, theirs.abs),
-        tuple(each for each in ours.unordered if each in theirs.unordered),
+        frozenset(ours.unordered) & frozenset(theirs.unordered),
     )
     return tuple(islice(search.walk(ours.read(), theirs.read(), "$"), most))
 
@@ -402,13 +402,16 @@ class _Search:
     their_platform: Platform
     rel: float
     abs: float
-    unordered: tuple[str, ...] = ()
+    unordered: frozenset[str] = frozenset()
 
     def walk(self, ours: Any, theirs: Any, path: str) -> Iterator[Mismatch]:
         """Give what differs, in order."""
         if isinstance(ours, dict) and isinstance(theirs, dict):
-            if not _have_one_content(ours, theirs):
-                yield from self._walk_mapping(ours, theirs, path)
+            if ours.keys() == theirs.keys() == CONTENT_KEYS:
+                if not _have_one_content(ours, theirs):
+                    yield Mismatch(path, _show_content(ours), _show_content(theirs))
+                return
+            yield from self._walk_mapping(ours, theirs, path)
         elif isinstance(ours, list) and isinstance(theirs, list):
             if self._is_unordered(path):
                 yield from self._walk_unordered(ours, theirs, path)
@@ -436,35 +439,28 @@ class _Search:
             yield from self.walk(a, b, f"{path}{_name_key(name)}")
 
     def _is_unordered(self, path: str) -> bool:
-        if not self.unordered:
-            return False
-        return EVERYWHERE in self.unordered or bool(_compile_paths(self.unordered).fullmatch(path))
+        if path in self.unordered or EVERYWHERE in self.unordered:
+            return True
+        patterns = tuple(sorted(each for each in self.unordered if "*" in each))
+        return bool(patterns) and _compile_paths(patterns).fullmatch(path) is not None
 
     def _walk_unordered(self, ours: list[Any], theirs: list[Any], path: str) -> Iterator[Mismatch]:
-        """Give what has no counterpart; elements that are equal as they stand are each other's."""
-        rest = {at: _dump(each) for at, each in enumerate(theirs)}
-        waiting: dict[str, list[int]] = {}
-        for at, text in rest.items():
-            waiting.setdefault(text, []).append(at)
-        left: list[int] = []
-        for at, each in enumerate(ours):
-            equal = waiting.get(_dump(each))
-            if equal:
-                del rest[equal.pop()]
-            else:
-                left.append(at)
-        right = list(rest)
+        """Give what has no counterpart."""
+        left, right = list(range(len(ours))), list(range(len(theirs)))
+        has_tolerance = bool(self.rel or self.abs)
+        is_small = max(len(ours), len(theirs)) <= _MOST_MATCHED
+        if not has_tolerance or not (is_small or all(map(_is_number, (*ours, *theirs)))):
+            left, right = _take_out_equal(ours, theirs)
         if max(len(left), len(right)) <= _MOST_MATCHED:
             left, right = self._match(ours, theirs, left, right, path)
-        else:
-            left.sort(key=lambda at: _rank(ours[at]))
-            right.sort(key=lambda at: _rank(theirs[at]))
-        is_pair = len(left) == len(right) == 1
+        left.sort(key=lambda at: _rank(ours[at]))
+        right.sort(key=lambda at: _rank(theirs[at]))
+        is_told = len(left) == len(right) == 1 or len(left) > _MOST_MATCHED
         for one, two in zip_longest(left, right):
             a = _MISSING if one is None else ours[one]
             b = _MISSING if two is None else theirs[two]
             place = f"{path}[{two if one is None else one}]"
-            if is_pair or len(left) > _MOST_MATCHED:
+            if is_told:
                 yield from self.walk(a, b, place)
             else:
                 yield Mismatch(place, _show(a), _show(b))
@@ -499,12 +495,30 @@ class _Search:
         return type(ours) is type(theirs) and (ours == theirs or _are_nan(ours, theirs))
 
 
+def _take_out_equal(ours: list[Any], theirs: list[Any]) -> tuple[list[int], list[int]]:
+    """Pair off what is equal as it stands, and give the places of what is left of both sides."""
+    waiting: dict[str, list[int]] = {}
+    for at, each in enumerate(theirs):
+        waiting.setdefault(_dump(each), []).append(at)
+    left: list[int] = []
+    for at, each in enumerate(ours):
+        equal = waiting.get(_dump(each))
+        if equal:
+            equal.pop()
+        else:
+            left.append(at)
+    return left, sorted(at for several in waiting.values() for at in several)
+
+
 def _have_one_content(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
     """Tell whether two files are equal byte for byte, or but for the platforms' own names."""
-    return ours.keys() == theirs.keys() == CONTENT_KEYS and (
-        ours["sha256"] == theirs["sha256"]
-        or (bool(ours["masked"]) and ours["masked"] == theirs["masked"])
-    )
+    if ours["sha256"] == theirs["sha256"]:
+        return True
+    return bool(ours["masked"]) and ours["masked"] == theirs["masked"]
+
+
+def _show_content(content: dict[str, Any]) -> str:
+    return f"{content['size']} bytes, sha256 {str(content['sha256'])[:16]}"
 
 
 def _rank(value: Any) -> tuple[str, float, str]:

@@ -38,6 +38,7 @@ RUNS_LIMIT = 10_000
 """How many runs one record may be of: each has more to it than its text shows."""
 JOURNAL_SUFFIX = ".partial.jsonl"
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+_STREAMS = ("stdout", "stderr", "content")
 _OBSERVATIONS = '"observations":'
 
 
@@ -238,8 +239,9 @@ def _make_member(document: dict[str, Any], text: str) -> Member:
     """Make a member whose observations are kept as text, if they stand at its end."""
     seen = document["observations"]
     for each in seen:
-        if "value" in each:
-            _check_value(each["label"], each["value"])
+        for holder in (each, *(each[name] for name in _STREAMS if name in each)):
+            if "value" in holder:
+                _check_value(each["label"], holder["value"])
     is_last = next(reversed(document)) == "observations" and text.isascii()
     start = text.rfind(_OBSERVATIONS) if is_last else -1
     written = text[start + len(_OBSERVATIONS) : -1] if start >= 0 else _ENCODE(seen)

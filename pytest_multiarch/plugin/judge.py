@@ -394,6 +394,16 @@ class Judge:
             for line in self._sum_up():
                 reporter.write_line(line)
 
+    def _is_whole_run(self) -> bool:
+        """Whether all tests there are ran on all their platforms."""
+        option, session = self._config.option, self._emitter.session
+        is_stopped = session is not None and bool(session.shouldstop or session.shouldfail)
+        is_narrowed = any(getattr(option, name, None) for name in _NARROWING)
+        is_of_all = self._config.args_source is not pytest.Config.ArgsSource.ARGS
+        settings = self._state.settings
+        is_selected = bool(settings.selected or settings.selected_images)
+        return is_of_all and not (is_narrowed or is_stopped or is_selected)
+
     def _sum_up(self) -> tuple[str, ...]:
         option = self._config.option
         result = (self._recording.result,) if self._recording and self._recording.result else ()
@@ -421,10 +431,14 @@ class Judge:
             durations=self._config.getoption("--multiarch-durations"),
             wall_s=time.perf_counter() - self._begun_s,
             beside=list_present((list_exceeded(verdicts, layout=layout), wrong)),
+            is_whole=self._is_whole_run(),
         )
         costs = list_costs(verdicts, layout=layout)
         parts = [*sections, *costs, *list_present(images)]
         return *open_log(self._config).write(parts), *result
+
+
+_NARROWING = ("keyword", "markexpr", "deselect", "lf", "stepwise", "ignore", "ignore_glob")
 
 
 def _forget_observations(verdict: Verdict) -> Verdict:

@@ -21,8 +21,8 @@ MARKS = (
     ),
     "overhead(max=None, min=None): how much longer than the baseline a platform may take",
     (
-        "parity(compare=, ignore=, normalize=, allow=, stateless=): what is compared across "
-        "platforms, and what may differ"
+        "parity(compare=, ignore=, normalize=, allow=, stateless=, stdout=, stderr=, rel=, abs=, "
+        "unordered=): what is compared across platforms and as what, and what may differ"
     ),
     (
         "audit(scope=, allow=): whether the image's files are for its platform: of what it starts "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.member import Outcome
-from pytest_multiarch.core.parity import Verdict, VerdictKind
+from pytest_multiarch.core.parity import Verdict, VerdictKind, list_stale
 from pytest_multiarch.core.shown_text import shorten
 from pytest_multiarch.reports.account import Section
 from pytest_multiarch.reports.diagnosis import list_diagnosed, list_unstable
@@ -114,6 +114,7 @@ def list_summary(
     durations: int | None = None,
     wall_s: float = 0.0,
     beside: Iterable[Section] = (),
+    is_whole: bool = False,
 ) -> Iterator[Section]:
     """Give the parts of the summary: verdicts first, then platforms; a part without a title is not
     to be indented.
@@ -122,7 +123,7 @@ def list_summary(
     difference does: under `report` differences are listed here, since they are no failures; under
     `off` nothing was compared. `durations` is how many of the slowest tests are listed, 0 for all
     and None for the usual number; `wall_s` is what the session took, 0 if that is not known.
-    `beside` is what fails beside the verdicts, and comes with them.
+    `beside` is what fails beside the verdicts, and comes with them. `is_whole`: all tests ran.
     """
     judged = verdicts
     if parity == "off" and verdicts:
@@ -144,7 +145,7 @@ def list_summary(
         yield from layout.list_items(
             "known of the emulator", (("", text) for text in list_faults(judged))
         )
-        yield from _list_excused(judged, layout)
+        yield from _list_excused(judged, layout, is_whole=is_whole)
     yield from layout.list_items("compared without", _join_alike(_list_partly(judged)))
     if not layout.is_brief:
         yield from _list_notes(judged, layout)
@@ -193,7 +194,9 @@ def _join_alike(reasons: Iterable[tuple[Verdict, str]]) -> Iterator[_Item]:
         yield from ((name, why) for name in shown)
 
 
-def _list_excused(verdicts: tuple[Verdict, ...], layout: Layout) -> Iterator[Section]:
+def _list_excused(
+    verdicts: tuple[Verdict, ...], layout: Layout, *, is_whole: bool
+) -> Iterator[Section]:
     """List differences that are allowed, and allowances without one."""
     allowed = []
     for verdict in verdicts:
@@ -201,12 +204,17 @@ def _list_excused(verdicts: tuple[Verdict, ...], layout: Layout) -> Iterator[Sec
             what = f"{name_difference(each.difference)} on {each.platform}"
             allowed.append((clean(verdict.group), f"{what}: {clean(each.allowance.reason)}"))
     yield from layout.list_items("allowed to differ", allowed)
-    used = {each.allowance for verdict in verdicts for each in verdict.allowed}
-    stale = dict.fromkeys(a for verdict in verdicts for a in verdict.stale if a not in used)
-    yield from layout.list_items(
-        "allowed to differ, and equal (take it out)",
-        [(clean(each.label), clean(each.reason)) for each in stale],
-    )
+    stale = list_stale(verdicts, is_whole=is_whole)
+    for was_compared, title in (
+        (True, "allowed to differ, and equal (take it out)"),
+        (False, "allowed to differ, and nothing of that name was compared (take it out)"),
+    ):
+        of_kind = [each for each in stale if each.was_compared is was_compared]
+        items = [
+            (clean(e.allowance.label), f"{clean(e.allowance.reason)} ({clean(e.origin)})")
+            for e in of_kind
+        ]
+        yield from layout.list_items(title, items)
 
 
 def _list_partly(verdicts: tuple[Verdict, ...]) -> Iterator[tuple[Verdict, str]]:

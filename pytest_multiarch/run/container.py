@@ -35,14 +35,16 @@ from pytest_multiarch.run.calls import (
     name_known,
     name_values,
 )
+from pytest_multiarch.run.copying import read_copied_files
 from pytest_multiarch.run.explain import explain_ended, quote_log
 from pytest_multiarch.run.started import ContainerSettings, StartedContainer
 from pytest_multiarch.run.waiting import wait_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
+    from pytest_multiarch.core.copied_file import CopiedFile
     from pytest_multiarch.core.execution import Execution
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.ports import ContainerState
@@ -170,7 +172,7 @@ class Container:
         return max(min(deadlines) - time.monotonic(), _SHORTEST_S) if deadlines else math.inf
 
     def name_known(self) -> dict[str, str]:
-        """Give the strings that only this container has, so that they can be masked."""
+        """Give the strings that this container alone has, and what they stand for."""
         known = name_known(self._started.state)
         for host, port in self._started.state.ports.values():
             known[f"{host}:{port}"] = "<address>"
@@ -311,6 +313,20 @@ class Container:
                     "and copy the archive",
                 ) from None
         return b""
+
+    def list_files(self, path: str) -> Generator[CopiedFile, None, None]:
+        """Give what is at a path, then all that is below it, in no order; for `parity`.
+
+        Raises:
+            ContainerError: there is no such path.
+        """
+        check_path(path, what="list_files")
+        return read_copied_files(self._started.node.engine, self.id, self._follow_links(path))
+
+    @property
+    def history(self) -> str:
+        """What a shared container was asked so far, digested; empty for one of a test's own."""
+        return self._started.history if self._is_shared else ""
 
     def _follow_links(self, path: str) -> str:
         """The engine packs a link as itself; who names one wants what it points to."""

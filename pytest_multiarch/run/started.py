@@ -135,6 +135,12 @@ class StartedContainer:
             return len(self._steps) - 1
         return MOST_STEPS
 
+    @property
+    def history(self) -> str:
+        """The digest of all calls that were made of it."""
+        with self._lock:
+            return self._history
+
     def note_files(self, files: Sequence[FileToCopy]) -> None:
         """Take down what was put into it."""
         with self._lock:

@@ -115,7 +115,10 @@ def test_a_long_list_of_problems_is_cut() -> None:
         ({"allow": [{"label": "x"}]}, "allow[0]: reason is missing; add reason: ..."),
         (
             {"allow": [{"reason": "x", "part": "stdot"}]},
-            "allow[0].part: expected one of exit, stdout, stderr, value, calls, found 'stdot'; did",
+            (
+                "allow[0].part: expected one of exit, stdout, stderr, value, content, calls, found "
+                "'stdot'; did"
+            ),
         ),
     ],
     ids=str,

@@ -129,7 +129,7 @@ def test_a_check_needs_a_label(name: Any) -> None:
 
 def test_what_json_cannot_hold_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match=r"parity.check\('n'\): \$: JSON cannot hold a complex"):
-        make_check("n", b"x")
+        make_check("n", 1j)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 `variant.run("echo", text)` prints the text, `"machine"` the platform's own name, `"bits"` another
 digit on each platform, `"flood"` a megabyte; `"crash"` crashes on arm64, under QEMU.
-`"spend", "1", "12"` takes 1 s on amd64 and 12 s on the others, by its result; so does `overhead.measure("spend", "1", "12", "8")`, and 8 s in the
-control run. There `1:2` is 1 s and 2 s by turns, and `fail` fails in the third round.
+`"spend", "1", "12"` takes 1 s on amd64 and 12 s on the others, by its result; so does
+`overhead.measure("spend", "1", "12", "8")`, and 8 s in the control run. There `1:2` is 1 s and 2 s
+by turns, and `fail` fails in the third round.
 
 `"noise"` prints another number each time, `"emulator"` shows that it runs under one, and `"slow"`
 is `"bits"`, which takes 1 s when it is made again. All are made again in here too.
@@ -100,7 +101,8 @@ class FakeVariant(Variant):
         if self._recorder is not None:
             self._recorder.record_call(
                 CallSeen(
-                    kind="run", call=call, result=result, variant=self.resolved, label=None,
+                    kind="run", call=call, result=result, variant=self.resolved,
+                    label=options.get("label"),
                     known=name_values(call.env), is_observed=options.get("observe", True),
                 )
             )  # fmt: skip

@@ -126,7 +126,7 @@ def test_a_value_is_shown_where_it_differs_with_its_tolerance() -> None:
     lines = render(ours, theirs)
     assert lines[2] == 'value of "total"'
     assert lines[5:9] == [
-        "@@ first at .rows[0].n @@",
+        "@@ at $.rows[0].n @@",
         "- 1.0",
         "+ 1.5",
         "  beyond the tolerance, rel=1e-09",

@@ -194,7 +194,7 @@ def test_a_stale_allowance_is_listed() -> None:
 def test_a_value_shows_where_it_differs() -> None:
     ours, theirs = check("total", {"a": [1, 2]}), check("total", {"a": [1, 3]})
     page = render(make_member(AMD64, ours), make_member(ARM64, theirs))
-    assert "first different at .a[1]" in page.text
+    assert "at $.a[1]" in page.text
 
 
 def test_more_calls_on_one_side() -> None:
@@ -373,3 +373,30 @@ def test_strings_of_100_mb_are_bounded() -> None:
     html = render_html(judgement)
     assert len(html) < 200_000
     assert time.process_time() - begun < 10
+
+
+def test_json_is_shown_by_its_paths() -> None:
+    structure = make_rules(stdout="json").structure
+    page = render(
+        make_member(AMD64, observe('{"a": [1, 2], "b": 1}', structure=structure)),
+        make_member(ARM64, observe('{"b": 2, "a": [1, 3]}', structure=structure, platform=ARM64)),
+    )
+    for text in ("at $.a[1]", "at $.b"):
+        assert text in page.text
+
+
+def test_large_bytes_are_shown_where_they_differ() -> None:
+    data = bytes(200_000)
+    page = render(
+        make_member(AMD64, check("b", data)), make_member(ARM64, check("b", data[:-1] + b"x"))
+    )
+    assert "200,000 bytes, sha256" in page.text
+    assert "199,968 equal bytes" in page.text
+
+
+def test_what_is_known_of_the_emulator_is_shown() -> None:
+    page = render(
+        make_member(AMD64, check("b", 1)),
+        make_member(ARM64, check("b", 2), faults=("ptrace", "of a later version")),
+    )
+    assert "known of the emulator: ptrace on linux/arm64 (qemu 7.2.22), 1 test" in page.text

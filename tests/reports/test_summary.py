@@ -120,7 +120,7 @@ def test_allowed_differences_are_listed_with_their_reason() -> None:
 def test_an_allowance_that_nothing_needs_any_more_is_listed() -> None:
     rules = make_rules(allow=[allow("app", reason="was fixed")])
     lines = summarize(pair("a", rules=rules))
-    assert lines[1:3] == ("allowed to differ, and equal (take it out):", "  app: was fixed")
+    assert lines[1:3] == ("allowed to differ, and equal (take it out):", "  app: was fixed (a)")
 
 
 def test_but_not_if_another_group_needs_it() -> None:

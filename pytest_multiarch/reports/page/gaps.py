@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.merging import name_runs
-from pytest_multiarch.core.parity import VerdictKind
+from pytest_multiarch.core.parity import VerdictKind, list_stale
 from pytest_multiarch.reports.page.cases import bound_texts
 from pytest_multiarch.reports.page.panels import name_bounded
 from pytest_multiarch.reports.page.text import make_anchor, shorten, show
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_multiarch.core.merging import Judgement
     from pytest_multiarch.core.parity import Verdict
+    from pytest_multiarch.core.rules import Allowance
 
 _MOST_TESTS = 100
 _MOST_REASONS = 100
@@ -91,23 +92,27 @@ def list_gaps(judgement: Judgement) -> tuple[Gap, ...]:
 def list_allowed(judgement: Judgement) -> tuple[Gap, ...]:
     """List the differences that are allowed, and the allowances that nothing needs."""
     verdicts = judgement.verdicts
-    used = {each.allowance for verdict in verdicts for each in verdict.allowed}
     allowed = (
         (f"{each.platform}: {show(each.allowance.reason)}", verdict, name_bounded(each.difference))
         for verdict in verdicts
         for each in verdict.allowed
     )
+    unneeded = {each.allowance for each in list_stale(verdicts)}
     stale = (
-        (f"{show(each.label)}: {show(each.reason)}", verdict, "")
+        (f"{show(each.label)}: {show(each.reason)}{_name_place(each)}", verdict, "")
         for verdict in verdicts
         for each in verdict.stale
-        if each not in used
+        if each in unneeded
     )
     gaps = (
         Gap("Allowed to differ", _join(allowed)),
         Gap("Allowed to differ, and equal", _join(stale), "Nothing needs these: take them out."),
     )
     return tuple(each for each in gaps if each.reasons)
+
+
+def _name_place(allowance: Allowance) -> str:
+    return f" ({show(allowance.where)})" if allowance.where else ""
 
 
 def list_notes(judgement: Judgement) -> tuple[Gap, ...]:
