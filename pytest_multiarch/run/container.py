@@ -321,7 +321,9 @@ class Container:
             ContainerError: there is no such path.
         """
         check_path(path, what="list_files")
-        return read_copied_files(self._started.node.engine, self.id, self._follow_links(path))
+        return read_copied_files(
+            self._started.node.engine, self._started.id, self._follow_links(path)
+        )
 
     @property
     def history(self) -> str:
