@@ -14,7 +14,7 @@ from pytest_multiarch.run.arguments import (
     check_timeout,
     read_files,
 )
-from pytest_multiarch.run.calls import CallSeen, Recorder, run_once
+from pytest_multiarch.run.calls import CallSeen, Recorder, find_random_crashes, run_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -108,7 +108,8 @@ class Variant:
         The image's entrypoint is honoured, as with `docker run`; `entrypoint=` replaces it, and
         `""` drops it. `files` maps a path in the container to content (bytes) or to a file or
         folder of this machine. `timeout` is in seconds; without it the default holds, stretched
-        under emulation. `label` names the observation; without it the command does.
+        under emulation. `label` names the observation; without it the command does. What shows a
+        crash of the emulator that is known to come and go is run once more; the summary says so.
 
         Raises:
             WrongArchitectureError: the program is for another architecture.
@@ -130,6 +131,9 @@ class Variant:
             timeout_s=check_timeout(timeout),
         )
         result, known = run_once(self.node, self.resolved, self.execution, call)
+        crashes = find_random_crashes(result)
+        if crashes:
+            result, known = run_once(self.node, self.resolved, self.execution, call)
         if self._recorder is not None:
             self._recorder.record_call(
                 CallSeen(
@@ -140,6 +144,7 @@ class Variant:
                     label=label,
                     known=known,
                     is_observed=observe,
+                    crashes=crashes,
                 )
             )
         return result
