@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -118,26 +117,28 @@ class Flag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number:
-    """A number that is not negative; in YAML, where every value is its text, its digits."""
+    """A number >= 0; in YAML, where every value is its text, the digits."""
 
     what: str = "a number >= 0"
     is_whole: bool = False
 
     def make_schema(self) -> dict[str, Any]:
         """Give the JSON Schema."""
-        kind = "integer" if self.is_whole else "number"
         pattern = r"^\d+$" if self.is_whole else r"^(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$"
+        kind = "integer" if self.is_whole else "number"
         return {"anyOf": [{"type": kind, "minimum": 0}, {"type": "string", "pattern": pattern}]}
 
-    def read(self, value: object, path: Path, problems: list[Problem]) -> Any:
+    def read(self, value: object, path: Path, problems: list[Problem]) -> float:
         """Read a number."""
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        text = str(value) if is_number or isinstance(value, str) else ""
-        pattern = r"\d{1,6}" if self.is_whole else r"(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?"
-        if not re.fullmatch(pattern, text, re.ASCII) or math.isinf(float(text)):
+        try:
+            found = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            found = math.nan
+        is_whole = not isinstance(value, str) or value.isdecimal()
+        if not 0 <= found < math.inf or (self.is_whole and not (is_whole and found.is_integer())):
             problems.append(_refuse_kind(value, self.what, path))
-            return 0
-        return int(text) if self.is_whole else float(text)
+            return 0.0
+        return int(found) if self.is_whole else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

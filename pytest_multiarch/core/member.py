@@ -86,7 +86,8 @@ class Member:
     `overhead` mark declares for its own time, `overhead` is what it measured of its platform.
     `repeats` is what its calls did when they were made again, by label and number as it counts them
     itself: all calls of one kind and label.
-    `faults` are names of `core.emulator_faults`, of which it showed the signs.
+    `faults` are names of `core.emulator_faults`, of which it showed the signs,
+    `retried` those for which a call was made once more, one name for each.
     """
 
     group: str
@@ -114,6 +115,7 @@ class Member:
     overhead: tuple[PlatformCost, ...] = ()
     repeats: tuple[Repeats, ...] = ()
     faults: tuple[str, ...] = ()
+    retried: tuple[str, ...] = ()
 
     @property
     def has_failed(self) -> bool:
@@ -192,6 +194,7 @@ class Member:
             ),
             **({"repeats": [each.to_mapping() for each in self.repeats]} if self.repeats else {}),
             **({"faults": list(self.faults)} if self.faults else {}),
+            **({"retried": list(self.retried)} if self.retried else {}),
         }
 
     @classmethod
@@ -216,6 +219,7 @@ class Member:
         fields["overhead"] = tuple(map(PlatformCost.from_mapping, fields.get("overhead", ())))
         fields["repeats"] = tuple(map(Repeats.from_mapping, fields.get("repeats", ())))
         fields["faults"] = tuple(map(str, fields.get("faults", ())))
+        fields["retried"] = tuple(map(str, fields.get("retried", ())))
         seen = fields.get("observations") or ()
         if not isinstance(seen, WrittenObservations):
             fields["observations"] = tuple(map(Observation.from_mapping, seen))

@@ -134,6 +134,7 @@ class Attempts:
             budget=Budget.from_mapping(budget) if budget else None,
             repeats=tuple(map(Repeats.from_mapping, self.results.get("repeats", ()))),
             faults=tuple(self.results.get("faults", ())),
+            retried=tuple(self.results.get("retried", ())),
         )
 
 

@@ -27,7 +27,7 @@ from pytest_multiarch.plugin.reports import (
 from pytest_multiarch.plugin.state import RECIPES_INPUT, RUN_INPUT
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from pytest_multiarch.core.inspected import ImageVerdict
     from pytest_multiarch.core.member import Member
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.plugin.recording import Recording
     from pytest_multiarch.plugin.replaying import Pending, Replayer
     from pytest_multiarch.plugin.state import PluginState
+    from pytest_multiarch.reports.account import Section
     from pytest_multiarch.run.node import Watchdog
 
 
@@ -440,7 +441,8 @@ class Judge:
         )
         costs = list_costs(verdicts, layout=layout)
         builds = list_builds(self._builds.values(), layout=layout)
-        parts = [*sections, *costs, *list_present(builds), *list_present(images)]
+        beside = list_present((*builds, *images, _list_retried(verdicts)))
+        parts = [*sections, *costs, *beside]
         return *open_log(self._config).write(parts), *result
 
 
@@ -463,3 +465,18 @@ def _forget_observations(verdict: Verdict) -> Verdict:
             replace(each, difference=each.difference.shrink()) for each in verdict.allowed
         ),
     )
+
+
+def _list_retried(verdicts: Iterable[Verdict]) -> Section:
+    """Count the calls that were made once more since a crash of the emulator comes and goes."""
+    from pytest_multiarch.reports.account import Section
+    from pytest_multiarch.reports.diff import clean
+
+    lines = tuple(
+        f"{clean(member.node_id)}: {len(member.retried)} "
+        f"call{'s' if len(member.retried) > 1 else ''}, {', '.join(dict.fromkeys(member.retried))}"
+        for verdict in verdicts
+        for member in verdict.members
+        if member.retried
+    )
+    return Section("made once more after a crash of the emulator that comes and goes", lines)

@@ -72,6 +72,8 @@ def _describe_results(platform: Platform, trace: Trace) -> dict[str, Any]:
     document |= {"overhead": costs} if costs else {}
     repeats = [each.to_mapping() for each in trace.repeats.get(platform, ())]
     document |= {"repeats": repeats} if repeats else {}
+    retried = trace.retried.get(platform)
+    document |= {"retried": retried} if retried else {}
     faults = trace.faults.get(platform)
     return document | ({"faults": list(faults)} if faults else {})
 

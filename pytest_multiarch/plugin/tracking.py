@@ -91,7 +91,8 @@ class Trace:
     and `secrets` (to what they are shown as) are kept in this process only, never reported: they
     have the values of environment variables that a test passes. `budgets` are what the test's mark
     declares, `costs` what it measured, `repeats` what its calls did when they were made again,
-    `faults` names what showed of `core.emulator_faults`.
+    `retried` names the crashes for which calls were made once more, `faults` names what showed of
+    `core.emulator_faults`.
     """
 
     platforms: tuple[Platform, ...]
@@ -107,6 +108,7 @@ class Trace:
     costs: tuple[PlatformCost, ...] = ()
     seen: list[tuple[CallSeen, int | None]] = field(default_factory=list)
     repeats: dict[Platform, list[Repeats]] = field(default_factory=dict)
+    retried: dict[Platform, list[str]] = field(default_factory=dict)
     faults: dict[Platform, dict[str, None]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -126,6 +128,8 @@ class Trace:
                 position = len(observations)
                 observations.append(observation)
             self.seen.append((seen, position))
+            if seen.crashes:
+                self.retried.setdefault(platform, []).extend(each.name for each in seen.crashes)
             self.secrets.update(name_values(seen.call.env))
         self.note_time(platform, inside_s)
 
@@ -171,7 +175,7 @@ class TestRecorder:
             self._platform, seen, observation, result.wall_s if inside_s is None else inside_s
         )
         if result.execution.is_emulated:
-            self._trace.note_faults(self._platform, _find_faults(result))
+            self._trace.note_faults(self._platform, (*_find_faults(result), *seen.crashes))
 
     def note_container(self, container: Container) -> None:
         """Have a container's log in the test's report should it fail."""

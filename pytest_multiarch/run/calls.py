@@ -34,6 +34,7 @@ from pytest_multiarch.run.program import Lookup
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pytest_multiarch.core.emulator_faults import Fault
     from pytest_multiarch.core.execution import Execution
     from pytest_multiarch.core.variant import ResolvedVariant
     from pytest_multiarch.run.container import Container
@@ -49,6 +50,7 @@ class CallSeen:
     stand for. `history` digests what a shared container was asked before; empty for a fresh one.
     A call with `observe=False` is not observed, but its time counts. `started` is the running
     container that it was made in, `step` which of its steps it was; None and -1 for a fresh one.
+    `crashes` are faults of the emulator for which it was made once more: they come and go.
     """
 
     kind: Literal["run", "exec"]
@@ -61,6 +63,7 @@ class CallSeen:
     history: str = ""
     started: StartedContainer | None = None
     step: int = -1
+    crashes: tuple[Fault, ...] = ()
 
 
 class Recorder(Protocol):
@@ -112,6 +115,23 @@ def run_once(
     result = _make_result(call, variant, execution, ended, timings, wall_s=removed - begun)
     _refuse_last_words(result)
     return result, name_known(ended.state) | name_values(call.env)
+
+
+def find_random_crashes(result: RunResult) -> tuple[Fault, ...]:
+    """Find the emulator's faults in a call that failed, if another run may well pass."""
+    if not result.exit_code or not result.execution.is_emulated:
+        return ()
+    from pytest_multiarch.core.emulator_faults import find_faults
+
+    found = find_faults(
+        result.err.head,
+        result.out.head,
+        execution=result.execution,
+        platform=result.platform,
+        exit_code=result.exit_code,
+        argv=result.command.argv,
+    )
+    return tuple(each for each in found if each.is_random and not each.is_general)
 
 
 def prepare(node: Node, container_id: str, variant: ResolvedVariant, call: Call) -> None:

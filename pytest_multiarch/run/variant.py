@@ -20,7 +20,7 @@ from pytest_multiarch.run.arguments import (
     check_timeout,
     read_options,
 )
-from pytest_multiarch.run.calls import CallSeen, Recorder, run_once
+from pytest_multiarch.run.calls import CallSeen, Recorder, find_random_crashes, run_once
 from pytest_multiarch.run.compose import open_compose
 from pytest_multiarch.run.container import Container, start_ready
 from pytest_multiarch.run.network import NameImage, Network, open_network, start_service
@@ -134,7 +134,8 @@ class Variant:
         The image's entrypoint is honoured, as with `docker run`; `entrypoint=` replaces it, and
         `""` drops it. `files` maps a path in the container to content (bytes) or to a file or
         folder of this machine. `timeout` is in seconds; without it the default holds, stretched
-        under emulation. `label` names the observation; without it the command does.
+        under emulation. `label` names the observation; without it the command does. What shows a
+        crash of the emulator that is known to come and go is run once more; the summary says so.
 
         Raises:
             WrongArchitectureError: the program is for another architecture.
@@ -158,6 +159,9 @@ class Variant:
             timeout_s=check_timeout(timeout),
         )
         result, known = run_once(self.node, self.resolved, self.execution, call)
+        crashes = find_random_crashes(result)
+        if crashes:
+            result, known = run_once(self.node, self.resolved, self.execution, call)
         if isinstance(network, Network):
             known = {**known, **network.name_known()}
         if self._recorder is not None:
@@ -170,6 +174,7 @@ class Variant:
                     label=label,
                     known=known,
                     is_observed=observe,
+                    crashes=crashes,
                 )
             )
         return result
