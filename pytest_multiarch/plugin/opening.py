@@ -15,7 +15,6 @@ from pytest_multiarch.plugin.measuring import make_meter
 from pytest_multiarch.plugin.state import SPREAD, STATE, TRACE
 from pytest_multiarch.plugin.tracking import ParityChecker, TestRecorder, Trace, find_session
 from pytest_multiarch.run.audit import refuse_findings
-from pytest_multiarch.run.calls import name_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -94,9 +93,9 @@ def open_container(request: pytest.FixtureRequest, variant: Variant) -> Iterator
     settings = request.config.stash[STATE].declared.find_container(request.node)
     trace = request.node.stash[TRACE]
     session = find_session(request.config)
-    for each in (settings, *(service.container for service in settings.services)):
-        trace.secrets.update(name_values(each.call.env))
     recorder = TestRecorder(trace, variant.platform)
+    for each in (settings, *(service.container for service in settings.services)):
+        recorder.note_env(each.call.env)
     container = _call(request, lambda: session.open_container(variant, settings, recorder=recorder))
     recorder.note_container(container)
     yield container

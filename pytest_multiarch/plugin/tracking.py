@@ -177,11 +177,15 @@ class TestRecorder:
         if result.execution.is_emulated:
             self._trace.note_faults(self._platform, (*_find_faults(result), *seen.crashes))
 
+    def note_env(self, env: Mapping[str, str]) -> None:
+        """Have what the test passes shown by its name."""
+        self._trace.secrets.update(name_values(env))
+
     def note_container(self, container: Container) -> None:
         """Have a container's log in the test's report should it fail."""
         self._trace.containers.append(container)
         for each in (container, *container.services.values()):
-            self._trace.secrets.update(name_values(each.started.settings.call.env))
+            self.note_env(each.started.settings.call.env)
 
 
 def _find_faults(result: RunResult) -> tuple[Fault, ...]:

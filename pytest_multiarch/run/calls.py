@@ -72,6 +72,9 @@ class Recorder(Protocol):
     def record_call(self, seen: CallSeen) -> None:
         """Take a call down, and observe it if it is to be."""
 
+    def note_env(self, env: Mapping[str, str]) -> None:
+        """Take down environment variables, whose values may be secrets, before they are used."""
+
     def note_container(self, container: Container) -> None:
         """Take down that the test has a container, whose log tells more should it fail."""
 

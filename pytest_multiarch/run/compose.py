@@ -89,6 +89,9 @@ def _start(
     service = read_service(document, order.service)
     call = replace(service.call, timeout_s=timeout_s)
     settings = ContainerSettings(call=call, ports=service.ports, waits=waits)
+    if recorder is not None:
+        for each in document.get("services") or ():
+            recorder.note_env(read_service(document, each).call.env)
     named = list_images(document, order.service)
     images = {other: name(image).text for other, image in named.items()}
     override = write_override(

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.call import NETWORK_PREFIX
-from pytest_multiarch.core.errors import MultiarchError, PlatformMissingError
+from pytest_multiarch.core.errors import MultiarchError, PlatformMissingError, UsageError
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.run.calls import name_known, name_values
@@ -56,6 +56,11 @@ class Network:
         Raises:
             MultiarchError: it cannot be, or never becomes ready; the message names the service.
         """
+        if settings.name in self.services:
+            raise UsageError(
+                f"there is a service {settings.name!r} on this network already",
+                cure="give it another name, or a network of its own",
+            )
         call = replace(settings.container.call, network=self.name, aliases=(settings.name,))
         own = replace(settings, container=replace(settings.container, call=call))
         self.services[settings.name] = start_service(

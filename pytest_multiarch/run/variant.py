@@ -209,6 +209,7 @@ class Variant:
             entrypoint=entrypoint, user=user, workdir=workdir, network=network,
             network_aliases=network_aliases, files=files, timeout=timeout, with_=with_, **options,
         )  # fmt: skip
+        self._note_env(settings, *(each.container for each in settings.services))
         beside = network if isinstance(network, Network) else None
         container = Container(self.start(settings), recorder=self._recorder, beside=beside)
         with self._watch(container):
@@ -225,6 +226,7 @@ class Variant:
             NotReadyError, ContainerError: a service could not be started, or never was ready.
         """
         services = read_services("network", with_)
+        self._note_env(*(each.container for each in services))
         with open_network(
             self.node, services, platform=self.platform, name=self._name_image
         ) as network:
@@ -252,6 +254,7 @@ class Variant:
             NotReadyError, ContainerError: it could not be started, or never was ready.
         """
         settings = Service(image, command, str(platform), arguments).settle(name)
+        self._note_env(settings.container)
         if network is None:
             container = start_service(
                 self.node, settings, platform=self.platform, name=self._name_image
@@ -346,8 +349,14 @@ class Variant:
             container.remove()
 
     def _note(self, *containers: Container) -> None:
-        for each in containers if self._recorder is not None else ():
-            self._recorder.note_container(each)  # type: ignore[union-attr]
+        if self._recorder is not None:
+            for each in containers:
+                self._recorder.note_container(each)
+
+    def _note_env(self, *settings: ContainerSettings) -> None:
+        if self._recorder is not None:
+            for each in settings:
+                self._recorder.note_env(each.call.env)
 
     @contextmanager
     def testcontainer(self, factory: type[T], *args: Any, **kwargs: Any) -> Iterator[T]:

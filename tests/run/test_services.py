@@ -45,10 +45,15 @@ class Notes:
     def __init__(self) -> None:
         self.calls: list[CallSeen] = []
         self.containers: list[Container] = []
+        self.env: dict[str, str] = {}
 
     def record_call(self, seen: CallSeen) -> None:
         """Keep it."""
         self.calls.append(seen)
+
+    def note_env(self, env: dict[str, str]) -> None:
+        """Keep it."""
+        self.env |= env
 
     def note_container(self, container: Container) -> None:
         """Keep it."""
@@ -244,6 +249,31 @@ def test_a_network_of_a_fixture() -> None:
     assert seen.call.describe().services == ("db", "cache")
     assert seen.known[network.name] == "<network>"
     assert {each.name for each in bench.notes.containers} == {"db", "cache", ""}
+
+
+def test_one_name_on_a_network_is_one_service() -> None:
+    bench = Bench()
+    with bench.open_variant().network({"db": service("db:1")}) as network:
+        second = bench.open_variant().service("db:1", name="db", network=network)
+        with pytest.raises(UsageError, match="service 'db' on this network already"), second:
+            pass
+        assert list(network.services) == ["db"]
+    assert bench.name_left() == []
+
+
+def test_values_are_known_before_a_log_could_show_them() -> None:
+    bench = Bench(db={"": Ending(exit_code=1)})
+    own = service("db:1", env={"A": "1"}, wait="never")
+    variant = bench.open_variant()
+    with pytest.raises(NotReadyError), variant.network({"db": own}):
+        pass
+    assert bench.notes.env == {"A": "1"}
+    with pytest.raises(NotReadyError), variant.container(env={"B": "2"}, with_={"db": own}):
+        pass
+    alone = variant.service("db:1", name="x", env={"C": "3"}, wait="never")
+    with pytest.raises(NotReadyError), alone:
+        pass
+    assert bench.notes.env == {"A": "1", "B": "2", "C": "3"}
 
 
 def test_a_service_without_a_network() -> None:
