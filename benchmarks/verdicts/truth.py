@@ -6,7 +6,8 @@
 A case that `differs` does so in each of three runs on its `platforms_off`, and on no other; one
 that is `noisy` is not the same in five runs on the baseline; one of the `emulator` does what it
 does on its `platforms_off` in a control run too: the baseline's own program under QEMU. Where the
-output varies beside the truth, the set's `STEADY` says which part of it is looked at.
+output varies beside the truth, the set's `STEADY` says which part of it is looked at. QEMU is not
+handed on to what a program starts: `CONTROLS` says of such a case what a control run calls instead.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import importlib
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,6 +87,7 @@ def check_set(name: str, only: tuple[str, ...], is_shown: bool) -> int:
     module = importlib.import_module(f"benchmarks.verdicts.{name}.cases")
     cases = [case for case in module.CASES if not only or case.name in only]
     steady: Mapping[str, str] = getattr(module, "STEADY", {})
+    controls: Mapping[str, tuple[str, ...]] = getattr(module, "CONTROLS", {})
     docker, emulator = make_plain_docker(name), find_emulator_of(BASELINE)
     wrong = 0
     for case in cases:
@@ -94,8 +97,9 @@ def check_set(name: str, only: tuple[str, ...], is_shown: bool) -> int:
         if case.truth == "noisy":
             outputs[BASELINE] += [docker.call(case, BASELINE) for _ in range(times - 1)]
         is_emulator = case.truth == "emulator"
+        called = replace(case, argv=controls.get(case.name, case.argv))
         control = [
-            docker.call_under_emulator(case, emulator) for _ in range(times if is_emulator else 0)
+            docker.call_under_emulator(called, emulator) for _ in range(times if is_emulator else 0)
         ]
         flaws = find_flaws(case, outputs, control, steady.get(case.name, ""))
         wrong += bool(flaws)
