@@ -50,8 +50,19 @@ class BuildxBuilder:
     def describe(self) -> BuilderFacts:
         """Ask buildx for its version, and for the builder that is in use."""
         if self._facts is None:
-            version = self._ask_version()
-            self._facts = self._find_builder(version)
+            try:
+                version = self._ask_version()
+                self._facts = self._find_builder(version)
+            except subprocess.TimeoutExpired:
+                raise BuildError(
+                    f"docker buildx gave no answer within {_PATIENCE_S:.0f} s",
+                    cure="docker buildx ls shows which builder does not answer: remove it with "
+                    "docker buildx rm",
+                ) from None
+            except OSError as error:
+                raise BuildError(
+                    f"the docker command cannot be run: {error.strerror}", cure=_INSTALL_CURE
+                ) from None
         return self._facts
 
     def _ask_version(self) -> str:
