@@ -32,6 +32,7 @@ _TERM_PATIENCE_S = 10.0
 _OLDEST = (0, 13)
 """The first buildx that writes its record as JSON."""
 _OLDEST_CHECK = (0, 15)
+_NO_CHECKS = "unsupported request frontend.lint"
 _LONGEST_SECRET = 64 * 1024
 _INSTALL_CURE = (
     "install buildx: the package docker-buildx-plugin (Docker's own repository) or docker-buildx "
@@ -137,6 +138,8 @@ class BuildxBuilder:
         except (ValueError, AttributeError, TypeError, KeyError):
             lines = done.stderr.strip().splitlines()
             why = lines[-1][:200] if lines else f"exit code {done.returncode}"
+            if _NO_CHECKS in done.stderr:
+                why = "that of this engine has no checks; newer ones have"
         raise EngineError(f"BuildKit did not check the Dockerfile: {why}")
 
     def build(self, request: BuildRequest, tell: TellBuild) -> BuildLog:

@@ -160,6 +160,11 @@ def test_checks_are_read(tmp_path: Path) -> None:
         ("true", "v0.13.1", "has no checks"),
         ("echo 'cannot connect' >&2; exit 1", "v0.29.1", "cannot connect"),
         ("echo '[]'", "v0.29.1", "did not check"),
+        (
+            "echo 'ERROR: unsupported request frontend.lint' >&2; exit 1",
+            "v0.29.1",
+            "has no checks; newer ones have",
+        ),
     ],
 )
 def test_without_checks_there_is_a_note(
