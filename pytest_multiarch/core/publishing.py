@@ -80,13 +80,14 @@ class PublishPlan:
 class PublishedVariant:
     """A variant as it was published.
 
-    `digest` is that of its manifest. `source` says where its content came from. Sizes are in
-    bytes: of all its content, and of what had to be sent; what is `sent` of content that variants
-    share counts for the first of them.
+    `digest` is that of its manifest, `config_digest` that of its config. `source` says where its
+    content came from. Sizes are in bytes: of all its content, and of what had to be sent; what is
+    `sent` of content that variants share counts for the first of them.
     """
 
     tested: TestedVariant
     digest: str
+    config_digest: str
     source: str
     attestations: tuple[str, ...] = ()
     size: int = 0

@@ -78,7 +78,7 @@ def describe_publication(publication: Publication, *, repository: str) -> dict[s
             {
                 "platform": str(each.tested.platform),
                 "digest": each.digest,
-                "config_digest": each.tested.config_digest,
+                "config_digest": each.config_digest,
                 "executions": list(each.tested.executions),
                 "tests": each.tested.tests,
                 "source": each.source,

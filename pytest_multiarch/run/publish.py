@@ -144,6 +144,7 @@ def _describe(found: _Found, *, sent: int) -> PublishedVariant:
     return PublishedVariant(
         tested=found.tested,
         digest=found.variant.manifest.digest,
+        config_digest=found.variant.blobs[0].digest,
         source=found.content.name if found.content.repository[0] else found.place.name,
         attestations=tuple(each.manifest.digest for each in found.attestations),
         size=sum(each.size for each in found.items),

@@ -160,6 +160,8 @@ def test_published_is_what_was_tested(
     assert document["published"]
     assert registry.read_tag("release/app:1") == document["digest"]
     assert document["previous"] == ""
+    # The tested repository is in the same registry: nothing is sent twice.
+    assert [each["sent"] for each in document["variants"]] == [0, 0]
     pins = [
         f"{registry.address}/release/app@{each}"
         for each in (document["digest"], *list_digests(tested).values())
