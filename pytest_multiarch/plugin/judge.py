@@ -202,10 +202,6 @@ class Judge:
         from pytest_multiarch.core.parity import compare_group
         from pytest_multiarch.core.settling import needs_diagnosis
 
-        self._groups[group.ticket] = None
-        for key in group.attempts:
-            if self._group_of.get(key) is group:
-                del self._group_of[key]
         if not group.is_complete:
             for attempts in group.attempts.values():
                 if not attempts.is_done:
@@ -213,6 +209,10 @@ class Judge:
         verdict = compare_group(group.list_members())
         place = len(self._verdicts)
         self._verdicts.append(_forget_observations(verdict))
+        self._groups[group.ticket] = None  # from here on, not before: Ctrl-C may come at any time
+        for key in group.attempts:
+            if self._group_of.get(key) is group:
+                del self._group_of[key]
         self._judge_budgets(verdict)
         if needs_diagnosis(verdict) and self._state.settings.parity != "off":
             self._waiting[place] = verdict
