@@ -200,7 +200,6 @@ class Judge:
 
     def _settle(self, group: OpenGroup) -> None:
         from pytest_multiarch.core.parity import compare_group
-        from pytest_multiarch.core.settling import needs_diagnosis
 
         if not group.is_complete:
             for attempts in group.attempts.values():
@@ -214,7 +213,7 @@ class Judge:
             if self._group_of.get(key) is group:
                 del self._group_of[key]
         self._judge_budgets(verdict)
-        if needs_diagnosis(verdict) and self._state.settings.parity != "off":
+        if verdict.needs_diagnosis and self._state.settings.parity != "off":
             self._waiting[place] = verdict
             self._failures[place] = [a.failure for a in group.attempts.values() if a.failure]
             self._find_replayer().hold(place, verdict, self._find_recipes(group))
