@@ -134,6 +134,11 @@ class Verdict:
         return self.kind is VerdictKind.NOT_COMPARED and len(set(self.declared) - excused) > 1
 
     @property
+    def needs_diagnosis(self) -> bool:
+        """Whether it matters why members did not do the same."""
+        return self.kind in (VerdictKind.DIVERGED, VerdictKind.FAILED_APART)
+
+    @property
     def is_unobserved(self) -> bool:
         """Whether the members were equal in outcome only, with nothing observed or measured."""
         is_measured = any(each.overhead for each in self.members)

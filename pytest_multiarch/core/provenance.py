@@ -155,4 +155,8 @@ def _show_node(node: NodeSettings) -> str:
 def _show_allowance(allowance: Allowance) -> str:
     part = f" {allowance.part}" if allowance.part else ""
     on = f" on {', '.join(map(str, allowance.platforms))}" if allowance.platforms else ""
-    return f"{allowance.label}{part}{on}: {allowance.reason}"
+    ways = [*allowance.only]
+    ways += [f"rel={allowance.rel:g}"] if allowance.rel else []
+    ways += [f"abs={allowance.abs:g}"] if allowance.abs else []
+    by = f" ({', '.join(ways)})" if ways else ""
+    return f"{allowance.label}{part}{on}{by}: {allowance.reason}"

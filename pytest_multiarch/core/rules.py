@@ -75,7 +75,7 @@ class Allowance:
         )
 
     def to_mapping(self) -> dict[str, Any]:
-        """Give the JSON form, which is also how a configuration file writes it, but for `where`."""
+        """Give the JSON form, which is also how a configuration file writes it."""
         return {
             "label": self.label,
             "part": self.part,
@@ -84,12 +84,11 @@ class Allowance:
             **({"only": list(self.only)} if self.only else {}),
             **({"rel": self.rel} if self.rel else {}),
             **({"abs": self.abs} if self.abs else {}),
-            **({"where": self.where} if self.where else {}),
         }
 
     @classmethod
     def from_mapping(cls, document: Mapping[str, Any]) -> Allowance:
-        """Read what `to_mapping` gave."""
+        """Read what `to_mapping` gave, with `where` if it is there."""
         fields = dict(document)
         where = str(fields.pop("where", ""))
         return replace(allow(**fields), where=where)
@@ -191,7 +190,10 @@ class ParityRules:
         if self.is_off:
             document["is_off"] = True
         if self.allowances:
-            document["allowances"] = [each.to_mapping() for each in self.allowances]
+            document["allowances"] = [
+                each.to_mapping() | ({"where": each.where} if each.where else {})
+                for each in self.allowances
+            ]
         if self.stateless:
             document["stateless"] = True
         if self.names:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.core.diagnosis import diagnose, find_suspects
 from pytest_multiarch.core.emulator_faults import find_named_faults, find_observed_faults
 from pytest_multiarch.core.observation import find_differing_parts
-from pytest_multiarch.core.parity import VerdictKind, compare_group
+from pytest_multiarch.core.parity import compare_group
 from pytest_multiarch.core.rules import CALL_PARTS
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.repeats import Repeats
 
-_UNSETTLED = (VerdictKind.DIVERGED, VerdictKind.FAILED_APART)
 _FEWEST = 3
 _ORPHANED = (
     "made again, it ends otherwise than in the test, and the same each time: what the test had set "
@@ -52,11 +51,6 @@ class CallInQuestion:
     own_number: int
     is_controlled: bool = False
     is_repeated: bool = True
-
-
-def needs_diagnosis(verdict: Verdict) -> bool:
-    """Whether it matters why members did not do the same."""
-    return verdict.kind in _UNSETTLED
 
 
 def list_questions(verdict: Verdict) -> tuple[CallInQuestion, ...]:
@@ -207,7 +201,7 @@ def settle_verdict(verdict: Verdict, *, fails_unstable: bool = False) -> Verdict
 
     With `fails_unstable` what varies by itself is a difference all the same.
     """
-    if not needs_diagnosis(verdict):
+    if not verdict.needs_diagnosis:
         return verdict
     return diagnose(
         verdict,

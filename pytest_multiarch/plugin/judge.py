@@ -67,6 +67,7 @@ class Judge:
         self._replayer: Replayer | None = None
         self._folder = ""
         self._guard: Watchdog | None = None
+        self._waiting: dict[int, Verdict] = {}
         self._failures: dict[int, list[pytest.TestReport]] = {}
         if recording is not None:
             self.record_in(recording)
@@ -203,12 +204,7 @@ class Judge:
 
     def _settle(self, group: OpenGroup) -> None:
         from pytest_multiarch.core.parity import compare_group
-        from pytest_multiarch.core.settling import needs_diagnosis
 
-        self._groups[group.ticket] = None
-        for key in group.attempts:
-            if self._group_of.get(key) is group:
-                del self._group_of[key]
         if not group.is_complete:
             for attempts in group.attempts.values():
                 if not attempts.is_done:
@@ -216,8 +212,13 @@ class Judge:
         verdict = compare_group(group.list_members())
         place = len(self._verdicts)
         self._verdicts.append(_forget_observations(verdict))
+        self._groups[group.ticket] = None  # from here on, not before: Ctrl-C may come at any time
+        for key in group.attempts:
+            if self._group_of.get(key) is group:
+                del self._group_of[key]
         self._judge_budgets(verdict)
-        if needs_diagnosis(verdict) and self._state.settings.parity != "off":
+        if verdict.needs_diagnosis and self._state.settings.parity != "off":
+            self._waiting[place] = verdict
             self._failures[place] = [a.failure for a in group.attempts.values() if a.failure]
             self._find_replayer().hold(place, verdict, self._find_recipes(group))
             self._settle_done()
@@ -287,6 +288,7 @@ class Judge:
             self._recording.add([each for each in verdict.members if each.platform in news], {})
         self._verdicts[pending.place] = _forget_observations(verdict)
         self._tell_failures(verdict, self._failures.pop(pending.place, []))
+        self._waiting.pop(pending.place, None)
         self._emitter.emit(verdict)
 
     def _tell_failures(self, verdict: Verdict, reports: list[pytest.TestReport]) -> None:
@@ -329,15 +331,23 @@ class Judge:
     def _settle_pending_ones(self, *, is_over: bool) -> None:
         """Settle the verdicts that wait: at once if the run is broken off, also while it waits."""
         replayer = self._replayer
-        if replayer is None:
-            return
         try:
-            for pending in replayer.finish() if is_over else replayer.give_up():
+            if replayer is not None:
+                for pending in replayer.finish() if is_over else replayer.give_up():
+                    self._settle_pending(pending)
+        finally:
+            if self._waiting:
+                self._settle_unheld()
+
+    def _settle_unheld(self) -> None:
+        """Settle what Ctrl-C kept from being held, or from being waited for."""
+        from pytest_multiarch.plugin.replaying import Pending, give_up
+
+        if self._replayer is not None:
+            for pending in self._replayer.give_up():
                 self._settle_pending(pending)
-        except KeyboardInterrupt:
-            for pending in replayer.give_up():
-                self._settle_pending(pending)
-            raise
+        for place, verdict in tuple(self._waiting.items()):
+            self._settle_pending(give_up(Pending(place, verdict, {})))
 
     def _judge_images(self) -> None:
         """Judge what was seen of images once all their platforms had their turn."""

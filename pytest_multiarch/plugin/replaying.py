@@ -127,8 +127,7 @@ class Replayer:
         self._stop.set()
         for pending in self._pending:
             if not pending.is_done:
-                pending.repeats = refuse_all(pending.questions, _INTERRUPTED)
-                pending.is_done = True
+                give_up(pending)
         yield from self.take_done()
 
     def close(self) -> None:
@@ -193,6 +192,14 @@ class Replayer:
             with contextlib.suppress(MultiarchError):
                 stack.enter_context(self._session.lock_machine(timeout_s=wait_s))
             yield
+
+
+def give_up(pending: Pending) -> Pending:
+    """Have a verdict be settled without its calls made again."""
+    pending.questions = pending.questions or list_questions(pending.verdict)
+    pending.repeats = refuse_all(pending.questions, _INTERRUPTED)
+    pending.is_done = True
+    return pending
 
 
 def open_recipe(session: Session, recipe: Recipe) -> Variant:

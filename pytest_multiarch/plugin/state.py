@@ -147,6 +147,8 @@ class PluginState:
 
     def settle(self, verdict: Verdict) -> Verdict:
         """Say of a verdict why members did not do the same."""
+        if not verdict.needs_diagnosis:
+            return verdict
         from pytest_multiarch.core.settling import settle_verdict
 
         return settle_verdict(verdict, fails_unstable=self.fails_unstable)

@@ -20,7 +20,6 @@ from pytest_multiarch.core.normalize import hide_values
 from pytest_multiarch.core.observation import make_check, make_observation
 from pytest_multiarch.core.parity import VerdictKind, compare_group
 from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.core.settling import needs_diagnosis
 from pytest_multiarch.plugin.asking import gather_allowances
 from pytest_multiarch.plugin.failing import OverBudgetError, UndecidedError, fail_budgets
 from pytest_multiarch.plugin.members import (
@@ -418,7 +417,7 @@ class Tracker:
         trace = item.stash[TRACE]
         members = make_members(item, trace, self._state, "passed")
         verdict = compare_group(members)
-        if needs_diagnosis(verdict):
+        if verdict.needs_diagnosis:
             verdict = self._replay(item, trace, verdict)
         if verdict.kind is VerdictKind.DIVERGED and settings.parity == "fail":
             from pytest_multiarch.reports.divergence import render_divergence

@@ -6,6 +6,7 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from pytest_multiarch.core.diagnosis import Cause
 from pytest_multiarch.core.member import Member, Outcome
 from pytest_multiarch.core.parity import Difference, Verdict, VerdictKind
 from pytest_multiarch.reports.diff import clean, cut
@@ -91,8 +92,9 @@ def describe_failure(member: Member, verdict: Verdict | None = None) -> str:
     """
     if member.outcome.is_failure:
         word = _OUTCOME_WORDS.get(member.outcome, member.outcome.value)
-        known = verdict.diagnoses if verdict is not None and member in verdict.members else ()
-        why = word_diagnoses(each for each in known if each.platform == member.platform)
+        why = ""
+        if verdict is not None and member in verdict.members:
+            why = _word_failures(verdict, {member.platform})
         return f"{word} on {name_member(member)}{_explain(member.reason)}{why}"
     return f"failed in its teardown on {name_member(member)}{_explain(member.teardown_error)}"
 
@@ -143,12 +145,21 @@ def word_diagnoses(diagnoses: Iterable[Diagnosis]) -> str:
     return f"; diagnosis: {words}" if words else ""
 
 
+def _word_failures(verdict: Verdict, platforms: set[Platform]) -> str:
+    """Give what is known of why tests failed; that nothing is known says no more than they do."""
+    return word_diagnoses(
+        each
+        for each in verdict.diagnoses
+        if each.platform in platforms and each.cause is not Cause.UNCONFIRMED
+    )
+
+
 def explain_failed_apart(verdict: Verdict) -> str:
     """Say where a test passed and where it failed."""
     passed = ", ".join(name_member(m) for m in verdict.members if m.outcome.is_comparable)
     failed = ", ".join(name_member(m) for m in verdict.members if m.outcome.is_failure)
     platforms = {each.platform for each in verdict.members if each.outcome.is_failure}
-    why = word_diagnoses(each for each in verdict.diagnoses if each.platform in platforms)
+    why = _word_failures(verdict, platforms)
     return f"passed on {passed}; failed on {failed}{why}"
 
 

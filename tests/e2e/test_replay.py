@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -239,6 +240,7 @@ def test_an_interrupted_run_settles_at_once(suite: Suite, images: Mapping[str, s
         timeout_s=120,
         what="the end of the tests",
     )
+    time.sleep(2)
     os.kill(process.pid, signal.SIGINT)
     finished = suite.finish(process, timeout_s=30)
     assert finished.exit_code == 2, finished.output

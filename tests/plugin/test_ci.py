@@ -20,7 +20,8 @@ def test_foreign(): pass
 HEAD = "import pytest\npytestmark = [pytest.mark.platforms('linux/amd64', 'linux/arm64')]\n"
 DIVERGED = (
     "::error file=test_a.py,line=5,title=DIVERGED test_a.py%3A%3Atest_x::"
-    'linux/arm64 differs from linux/amd64 (baseline): stdout of "bits stdin"'
+    'linux/arm64 differs from linux/amd64 (baseline): stdout of "bits stdin"; '
+    "diagnosis: image (likely)"
 )
 
 

@@ -52,7 +52,7 @@ def test_divergence_says_what_differed_and_where(run: Run) -> None:
     result = run(DIFFERS)
     result.stdout.fnmatch_lines(
         [
-            '*linux/arm64 differs from linux/amd64 (baseline): value of "is-arm"',
+            '*linux/arm64 differs from linux/amd64 (baseline): value of "is-arm"*',
             "- false",
             "+ true",
             "members:",
@@ -101,7 +101,8 @@ def test_junit_has_one_failed_testcase_per_group(run: Run, pytester: pytest.Pyte
         ("test_a", "test_y"),
     ]
     message = failed[0].find("failure").get("message")  # type: ignore[union-attr]
-    assert message == 'linux/arm64 differs from linux/amd64 (baseline): value of "value"'
+    what = 'linux/arm64 differs from linux/amd64 (baseline): value of "value"'
+    assert message == f"{what}; diagnosis: unconfirmed"
 
 
 def test_junit_under_xdist_has_the_same_testcases(run: Run, pytester: pytest.Pytester) -> None:

@@ -114,7 +114,9 @@ def test_what_is_counted() -> None:
 def test_a_divergence_is_a_case_named_by_its_group() -> None:
     suite = render(make_member(AMD64, observe("1")), make_member(ARM64, observe("2")))
     assert [each.get("name") for each in suite][2:] == ["test_x"]
-    headline = 'linux/arm64 differs from linux/amd64 (baseline): stdout of "app"'
+    headline = (
+        'linux/arm64 differs from linux/amd64 (baseline): stdout of "app"; diagnosis: unconfirmed'
+    )
     assert list_marks(suite) == [("test_x", "failure", headline)]
     assert "\n- 1\n" in suite[2][0].text
 

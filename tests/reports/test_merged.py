@@ -63,7 +63,9 @@ def test_parity() -> None:
 def test_a_divergence_is_shown_in_full() -> None:
     lines = render(make_member(AMD64, observe("1")), make_member(ARM64, observe("2")))
     start = next(n for n, line in enumerate(lines) if " DIVERGED test_app.py::test_x _" in line)
-    headline = 'linux/arm64 differs from linux/amd64 (baseline): stdout of "app"'
+    headline = (
+        'linux/arm64 differs from linux/amd64 (baseline): stdout of "app"; diagnosis: unconfirmed'
+    )
     assert lines[start + 1] == headline
     assert "- 1" in lines[start:]
     assert lines[-1] == "diverged: 1 group diverged"
