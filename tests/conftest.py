@@ -2,8 +2,8 @@
 
 `needs_engine("main")` marks a test that talks to an engine; "classic", "middle" and "oldest" are
 other versions and stores, "node" is reached by TLS and ssh too, "podman" and "podman-rootless" are
-Podman, "registry" is the registry beside them. With nothing but a user's own Docker, tests that need
-more than `main` are deselected and named at the end, unless MULTIARCH_REQUIRE_ALL is set; so are
+Podman, "registry" is the registry beside them. With nothing but a user's own Docker, what needs
+more than `main` is deselected and named at the end, unless MULTIARCH_REQUIRE_ALL is set; so are
 those of "node" and Podman where the machine lacks their programs (sshd, openssl, podman). What is
 not deselected fails where its engine is not there.
 """

@@ -12,6 +12,7 @@ import signal
 import socket
 import stat
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,19 @@ def list_absent(name: str) -> list[str]:
     return [each for each in needed if shutil.which(each, path=path) is None]
 
 
+def find_folder(journal: Journal, name: str) -> Path:
+    """Return where a service keeps everything.
+
+    Rootless Podman mounts over /run and /var/lib while it makes a network.
+    """
+    if name == ROOTLESS:
+        return Path(tempfile.gettempdir()) / f"pytest-multiarch-{journal.instance}-podman"
+    return journal.home / "engines" / name
+
+
 def start_podman(journal: Journal, name: str, base: Path, registry_port: int) -> None:
     """Start a service, unless it runs; images come from our registry without TLS."""
-    folder = journal.home / "engines" / name
+    folder = find_folder(journal, name)
     docker = folder / "run/podman.sock"
     if not journal.find_process(name):
         docker.unlink(missing_ok=True)
@@ -154,7 +165,7 @@ def ask(docker: Path, path: str, method: str = "GET") -> Any:
 
 def stop_podman(journal: Journal, name: str) -> None:
     """Remove a service's containers and networks, and end it."""
-    folder = journal.home / "engines" / name
+    folder = find_folder(journal, name)
     docker = folder / "run/podman.sock"
     process = journal.find_process(name)
     if process:
@@ -169,13 +180,14 @@ def stop_podman(journal: Journal, name: str) -> None:
             pause = int((folder / "run/libpod/tmp/pause.pid").read_text())
             if b"catatonit" in Path(f"/proc/{pause}/cmdline").read_bytes():
                 os.kill(pause, signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)
     elif journal.data.get("podman_bridge"):
         is_ok("ip", "link", "del", journal.data["podman_bridge"])
 
 
 def describe(journal: Journal, name: str) -> dict[str, Any] | None:
     """Return a service, in the shape that `status --json` prints; None where it does not run."""
-    docker = journal.home / "engines" / name / "run/podman.sock"
+    docker = find_folder(journal, name) / "run/podman.sock"
     version = journal.find_process(name) and ask(docker, "/version")
     if not version:
         return None
