@@ -77,7 +77,7 @@ DIFFERING = (
     differ("torn", BITS_32, "A 64-bit access is two instructions on 32 bits: a race that shows in a"
            " fraction of the 3 s it looks for it.", via="exec"),
     differ("lost_updates", (ARM64,), "A race on one platform only: constant on the baseline,"
-           " varying there.", checked=" Checked with plain docker, three runs each: 400000"
+           " varying there.", checked=" Checked with plain docker, three runs each: 200"
            " everywhere, and another number each time on arm64."),
     differ("shuffled_once", (RISCV64,), "An order that is random on one platform only.",
            checked=" Checked with plain docker: three runs are the same everywhere,"
