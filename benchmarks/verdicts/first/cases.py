@@ -77,7 +77,7 @@ DIFFERING = (
     differ("torn", BITS_32, "A 64-bit access is two instructions on 32 bits: a race that shows in a"
            " fraction of the 3 s it looks for it.", via="exec"),
     differ("lost_updates", (ARM64,), "A race on one platform only: constant on the baseline,"
-           " varying there.", checked=" Checked with plain docker, three runs each: 400000"
+           " varying there.", checked=" Checked with plain docker, three runs each: 200"
            " everywhere, and another number each time on arm64."),
     differ("shuffled_once", (RISCV64,), "An order that is random on one platform only.",
            checked=" Checked with plain docker: three runs are the same everywhere,"
@@ -210,18 +210,17 @@ EMULATED = (
     emulate("segfault", "A crash that all have. QEMU adds a line to stderr, and as the first"
             " process of a container it never ends.", off=(ARM64, S390X),
             platforms=(AMD64, I386, ARM64, S390X)),
-    emulate("next_child", "QEMU's thread takes a process id."),
     emulate("mapped_twice", "MAP_FIXED_NOREPLACE is not known to QEMU 7."),
     emulate("wipe_on_fork", "MADV_WIPEONFORK is ignored by QEMU 7."),
     emulate("dated_threads", "The thread again, beside the time.", checked=" Checked with plain"
             " docker: one thread on x86, two elsewhere and under qemu-x86_64, in three runs each."),
     emulate("env_order", "QEMU 7 hands the environment on in reverse.", image="tools",
-            argv=("env", "-u", "HOSTNAME"), env=(("ALPHA", "1"), ("BETA", "2"))),
+            argv=("env", "-u", "HOSTNAME"), env=(("ALPHA", "1"),)),
     emulate("perl_threads", "The number of threads in /proc/self/stat.", image="tools",
             argv=("perl", "-e", 'open F, "/proc/self/stat"; print((split / /, <F>)[19], "\\n")')),
     emulate("shell_env_order", "The environment again, of a program that a shell starts: a control"
             " run of the first process alone does not show it.", image="tools",
-            argv=("sh", "-c", "env -u HOSTNAME -u PWD; true"), env=(("ALPHA", "1"), ("BETA", "2")),
+            argv=("sh", "-c", "env -u HOSTNAME -u PWD; true"), env=(("ALPHA", "1"),),
             checked=CONTROLLED.rstrip(".") + ", where the shell starts it under QEMU too."),
 )  # fmt: skip
 
