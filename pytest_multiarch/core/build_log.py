@@ -192,16 +192,16 @@ class BuildLog:
             if each.error and _CANCELED not in each.error
         )
 
-    def follow(self, platform: Platform) -> tuple[int, int, str]:
-        """Say how far a platform is: steps done, steps known, and what is at work."""
+    def follow(self, platform: Platform) -> tuple[int, int, Step | None]:
+        """Say how far a platform is: steps done, steps known, and the one at work."""
         own = [
             each
             for each in self.list_steps().values()
             if each.target == platform and not each.is_base
         ]
-        at_work = [each.text for each in own if each.is_started and not each.is_done]
+        at_work = [each for each in own if each.is_started and not each.is_done]
         done = sum(each.is_done for each in own)
-        return done, len(own), at_work[0] if at_work else ""
+        return done, len(own), at_work[0] if at_work else None
 
 
 def _parse(text: str | None) -> Platform | None:

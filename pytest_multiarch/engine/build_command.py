@@ -32,6 +32,7 @@ _TERM_PATIENCE_S = 10.0
 _OLDEST = (0, 13)
 """The first buildx that writes its record as JSON."""
 _OLDEST_CHECK = (0, 15)
+_NO_CHECKS = "unsupported request frontend.lint"
 _LONGEST_SECRET = 64 * 1024
 _INSTALL_CURE = (
     "install buildx: the package docker-buildx-plugin (Docker's own repository) or docker-buildx "
@@ -50,8 +51,19 @@ class BuildxBuilder:
     def describe(self) -> BuilderFacts:
         """Ask buildx for its version, and for the builder that is in use."""
         if self._facts is None:
-            version = self._ask_version()
-            self._facts = self._find_builder(version)
+            try:
+                version = self._ask_version()
+                self._facts = self._find_builder(version)
+            except subprocess.TimeoutExpired:
+                raise BuildError(
+                    f"docker buildx gave no answer within {_PATIENCE_S:.0f} s",
+                    cure="docker buildx ls shows which builder does not answer: remove it with "
+                    "docker buildx rm",
+                ) from None
+            except OSError as error:
+                raise BuildError(
+                    f"the docker command cannot be run: {error.strerror}", cure=_INSTALL_CURE
+                ) from None
         return self._facts
 
     def _ask_version(self) -> str:
@@ -126,6 +138,8 @@ class BuildxBuilder:
         except (ValueError, AttributeError, TypeError, KeyError):
             lines = done.stderr.strip().splitlines()
             why = lines[-1][:200] if lines else f"exit code {done.returncode}"
+            if _NO_CHECKS in done.stderr:
+                why = "that of this engine has no checks; newer ones have"
         raise EngineError(f"BuildKit did not check the Dockerfile: {why}")
 
     def build(self, request: BuildRequest, tell: TellBuild) -> BuildLog:

@@ -28,6 +28,7 @@ from pytest_multiarch.core.errors import (
     ImageError,
     MultiarchError,
     PlatformUnavailableError,
+    UsageError,
     WrongArchitectureError,
 )
 from pytest_multiarch.core.known_message import Occasion, Stage, show_original
@@ -65,9 +66,19 @@ class Builds:
 
         `platforms` are those that the session needs of it, the same in all processes of a run.
         One that could not be built is told in the build, with why.
+
+        Raises:
+            UsageError: another image is built under the same name.
         """
         reference = ImageReference.parse(spec.name)
         with self._lock:
+            if any(
+                each.name == spec.name and key != spec.key for key, each in self._builds.items()
+            ):
+                raise UsageError(
+                    f"two images are built as {spec.name}: one takes the other's name",
+                    cure="give each a tag of its own",
+                )
             if spec.key not in self._builds:
                 self._builds[spec.key] = self._share(spec, tuple(platforms))
                 built = self._builds[spec.key].platforms
@@ -134,7 +145,7 @@ class _Building:
             *leave_out_told(self._check(builder, request), missing),
         )
         self._refuse_missing(findings)
-        logs = self._build(builder, dockerfile)
+        logs = self._try(builder, dockerfile)
         measured = measure_builds(
             logs,
             dockerfile,
@@ -149,7 +160,7 @@ class _Building:
             build,
             platforms=found,
             findings=findings,
-            notes=tuple(self.notes),
+            notes=tuple(map(self._hide, self.notes)),
             wall_s=time.perf_counter() - begun_s,
         )
 
@@ -197,6 +208,17 @@ class _Building:
     def _locate(self, line: int) -> str:
         return f"{self.spec.title}:{line}: " if line else ""
 
+    def _try(self, builder: ImageBuilder, dockerfile: Dockerfile) -> list[BuildLog]:
+        """Build; an error that is no step's is remembered, for it may have taken hours."""
+        try:
+            return self._build(builder, dockerfile)
+        except EngineGoneError:
+            raise
+        except MultiarchError as error:
+            problem = PlatformBuild(error=self._hide(error.what), cure=error.cure)
+            self.failed = {**dict.fromkeys(self.platforms, problem), **self.failed}
+            return []
+
     def _build(self, builder: ImageBuilder, dockerfile: Dockerfile) -> list[BuildLog]:
         """Build all at once where that works, what is left one by one."""
         wanted = tuple(each for each in self.platforms if each not in self.failed)
@@ -205,7 +227,7 @@ class _Building:
         has_store = self.node.engine.read_facts().has_containerd_store
         if has_store and not self.spec.platform_args:
             request = BuildRequest(spec=self.spec, platforms=wanted, name=self.spec.name)
-            log = self._run(builder, request)
+            log = self._run(builder, request, dockerfile)
             if log.exit_code == 0:
                 self._forget_apart(wanted)
                 return [log]
@@ -222,7 +244,7 @@ class _Building:
                 is_apart=True,
             )
             self.apart.add(platform)
-            log = self._run(builder, request)
+            log = self._run(builder, request, dockerfile)
             logs.append(log)
             if log.exit_code != 0:
                 self._blame(log, (platform,), dockerfile)
@@ -234,13 +256,16 @@ class _Building:
             with contextlib.suppress(EngineError):
                 self.node.engine.remove_image(self.spec.name_for(platform))
 
-    def _run(self, builder: ImageBuilder, request: BuildRequest) -> BuildLog:
+    def _run(
+        self, builder: ImageBuilder, request: BuildRequest, dockerfile: Dockerfile
+    ) -> BuildLog:
         shown = self.node.tools.show_build(self.spec.title, request.platforms)
         with shown as tell:
 
             def follow(log: BuildLog) -> None:
                 for platform in request.platforms:
-                    tell(platform, *log.follow(platform))
+                    done, total, step = log.follow(platform)
+                    tell(platform, done, total, show_step(step, dockerfile) if step else "")
 
             return builder.build(request, follow)
 

@@ -192,8 +192,9 @@ def test_progress_is_told_by_platform() -> None:
             {"digest": "d", "name": "[linux/arm64 stage-1 3/3] RUN make", "started": name_time(2)}
         ],
     )
-    assert log.follow(ARM64) == (1, 2, "RUN make")
-    assert log.follow(AMD64) == (0, 0, "")
+    done, total, at_work = log.follow(ARM64)
+    assert (done, total, at_work and at_work.text) == (1, 2, "RUN make")
+    assert log.follow(AMD64) == (0, 0, None)
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,8 @@ def test_what_it_says_is_told_as_it_comes(tmp_path: Path) -> None:
     log = BuildxBuilder(environ).build(
         make_request(tmp_path), lambda log: told.append(log.follow(ARM64))
     )
-    assert told[0] == (0, 1, "RUN x")
+    done, total, at_work = told[0]
+    assert (done, total, at_work and at_work.text) == (0, 1, "RUN x")
     assert (log.exit_code, log.plain) == (3, "broken")
 
 
@@ -118,6 +119,16 @@ def test_no_buildx(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="'buildx' is not a docker command") as caught:
         BuildxBuilder({"PATH": f"{tmp_path}:/usr/bin:/bin"}).describe()
     assert "docker-buildx" in caught.value.cure
+
+
+def test_one_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It asks all builders, also those far away."""
+    monkeypatch.setattr(build_command, "_PATIENCE_S", 0.5)
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nexec sleep 30\n")
+    docker.chmod(0o755)
+    with pytest.raises(BuildError, match="no answer within"):
+        BuildxBuilder({"PATH": f"{tmp_path}:/usr/bin:/bin"}).describe()
 
 
 def test_one_that_is_too_old(tmp_path: Path) -> None:
@@ -149,6 +160,11 @@ def test_checks_are_read(tmp_path: Path) -> None:
         ("true", "v0.13.1", "has no checks"),
         ("echo 'cannot connect' >&2; exit 1", "v0.29.1", "cannot connect"),
         ("echo '[]'", "v0.29.1", "did not check"),
+        (
+            "echo 'ERROR: unsupported request frontend.lint' >&2; exit 1",
+            "v0.29.1",
+            "has no checks; newer ones have",
+        ),
     ],
 )
 def test_without_checks_there_is_a_note(

@@ -130,7 +130,9 @@ def test_param_image_mark_that_a_wide_fixture_cannot_honour_is_refused(run: Run)
         pass
     """
     result = run(source)
-    result.stdout.fnmatch_lines(["*test_x: an image mark on a pytest.param cannot reach `shared*"])
+    result.stdout.fnmatch_lines(
+        ["*test_x: an image or build mark on a pytest.param cannot reach `shared*"]
+    )
     result.assert_outcomes(errors=1)
 
 

@@ -18,7 +18,13 @@ from pytest_multiarch.core.build import (
     make_build_spec,
 )
 from pytest_multiarch.core.build_log import BuildLog
-from pytest_multiarch.core.errors import BuildError, EngineError, PlatformMissingError
+from pytest_multiarch.core.errors import (
+    BuildError,
+    DeadlineError,
+    EngineError,
+    PlatformMissingError,
+    UsageError,
+)
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.run.build import refuse_failed
@@ -58,6 +64,8 @@ class FakeBuilder:
     findings: tuple[BuildFinding, ...] = ()
     check_problem: EngineError | None = None
     hidden: tuple[str, ...] = ()
+    late: DeadlineError | None = None
+    is_under_way: bool = False
     requests: list[BuildRequest] = field(default_factory=list)
 
     def describe(self) -> BuilderFacts:
@@ -84,6 +92,15 @@ class FakeBuilder:
         """Put the image into the engine, unless it fails."""
         self.requests.append(request)
         log = BuildLog(request.platforms)
+        if self.late is not None:
+            raise self.late
+        if self.is_under_way:
+            for platform in request.platforms:
+                name = f"[{platform} 2/2] RUN make it 1.4"
+                begun = {"digest": f"sha256:{platform}", "name": name}
+                vertex = {**begun, "started": "2026-01-01T00:00:00Z"}
+                log.take(json.dumps({"vertexes": [vertex]}))
+            tell(log)
         failed = [each for each in request.platforms if each in self.fails]
         for platform in request.platforms:
             prefix = "" if len(request.platforms) == 1 else f"{platform} "
@@ -304,6 +321,29 @@ def test_nothing_to_build_with_is_said_for_all() -> None:
     for platform in BOTH:
         with pytest.raises(BuildError, match="no buildx\ninstall it"):
             refuse_failed(build, platform)
+
+
+def test_a_build_that_takes_too_long_is_not_tried_again() -> None:
+    tools = make_tools()
+    tools.builder.late = DeadlineError("not built within 4 hours", cure="a faster machine")
+    for _ in range(2):
+        _, _, build = provide(tools)
+        with pytest.raises(BuildError, match="not built within 4 hours"):
+            refuse_failed(build, ARM64)
+    assert len(tools.builder.requests) == 1
+
+
+def test_two_images_of_one_name_are_refused() -> None:
+    node, _, _ = provide(make_tools(), make_spec(tag="app:test"))
+    with pytest.raises(UsageError, match="two images are built as app:test"):
+        node.builds.provide(make_spec(tag="app:test", target="other"), BOTH)
+
+
+def test_progress_shows_a_step_as_it_is_written() -> None:
+    """BuildKit's own text has the values of arguments in it."""
+    tools = make_tools(is_under_way=True)
+    provide(tools)
+    assert tools.told[0] == (AMD64, 0, 1, "RUN make")
 
 
 def test_an_image_that_was_loaded_elsewhere_is_said() -> None:
