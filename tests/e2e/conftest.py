@@ -61,19 +61,24 @@ def copy_in_registry(
         forget_image(engines, repository)
         repositories.append(repository)
         tag = f"{repository}:1"
-        create = ("buildx", "imagetools", "create", "--tag", tag, source)
-        try:
-            engines.run_docker("main", *create)
-        except AssertionError as error:
-            # It can put a manifest before the registry has the last of its blobs.
-            if "blob unknown to registry" not in str(error):
-                raise
-            engines.run_docker("main", *create)
+        copy_image(engines, source, tag)
         return tag
 
     yield copy
     for repository in repositories:
         forget_image(engines, repository)
+
+
+def copy_image(engines: KnownEngines, source: str, tag: str) -> None:
+    """Copy an image within or between registries, with its attestations."""
+    create = ("buildx", "imagetools", "create", "--tag", tag, source)
+    try:
+        engines.run_docker("main", *create)
+    except AssertionError as error:
+        # It can put a manifest before the registry has the last of its blobs.
+        if "blob unknown to registry" not in str(error):
+            raise
+        engines.run_docker("main", *create)
 
 
 def forget_image(engines: KnownEngines, repository: str) -> None:

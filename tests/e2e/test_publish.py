@@ -20,7 +20,7 @@ import pytest
 
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.files.record_file import read_record, write_record
-from tests.e2e.conftest import forget_image
+from tests.e2e.conftest import copy_image, forget_image
 from tests.engine.sample_images import SampleIndex, SampleVariant, compile_actor
 from tests.registry_process import PASSWORD, USER, DyingFront, RegistryProcess
 
@@ -88,11 +88,6 @@ def test_image(
         return suite.folder / "record.json"
 
     return test
-
-
-def copy_image(engines: KnownEngines, source: str, tag: str) -> None:
-    """Copy an image within or between registries, with its attestations."""
-    engines.run_docker("main", "buildx", "imagetools", "create", "--tag", tag, source)
 
 
 @pytest.fixture(scope="session")
