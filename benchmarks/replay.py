@@ -80,13 +80,16 @@ def run(folder: Path, name: str, *options: str) -> tuple[float, int]:
     since = str(time.time())
     begun = time.perf_counter()
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"test_{name}.py"]
-    subprocess.run([*command, *options], cwd=folder, check=False, capture_output=True)
+    process = subprocess.Popen(
+        [*command, *options], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    process.wait()
     taken_s = time.perf_counter() - begun
     words = ["docker", "events", "--since", since, "--until", str(time.time())]
-    filters = ["--filter", "event=create", "--filter", "type=container", "--format", "{{.ID}}"]
-    only_ours = ["--filter", f"image={IMAGE}"]
+    filters = [f"label=org.pytest-multiarch.pid={process.pid}", "event=create", "type=container"]
+    words += [word for each in filters for word in ("--filter", each)]
     events = subprocess.run(
-        [*words, *filters, *only_ours], check=True, capture_output=True, text=True
+        [*words, "--format", "{{.ID}}"], check=True, capture_output=True, text=True
     )
     return taken_s, len(events.stdout.split())
 
