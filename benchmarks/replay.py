@@ -77,7 +77,11 @@ def main() -> None:
 
 def run(folder: Path, name: str, *options: str) -> tuple[float, int]:
     """Give the seconds that a suite took, and how many containers were created meanwhile."""
-    since = str(time.time())
+    template = '{{index .Actor.Attributes "org.pytest-multiarch.pid"}}'
+    filters = ("--filter", "event=create", "--filter", "type=container")
+    events = subprocess.Popen(
+        ["docker", "events", *filters, "--format", template], stdout=subprocess.PIPE, text=True
+    )
     begun = time.perf_counter()
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"test_{name}.py"]
     process = subprocess.Popen(
@@ -85,13 +89,9 @@ def run(folder: Path, name: str, *options: str) -> tuple[float, int]:
     )
     process.wait()
     taken_s = time.perf_counter() - begun
-    words = ["docker", "events", "--since", since, "--until", str(time.time())]
-    filters = [f"label=org.pytest-multiarch.pid={process.pid}", "event=create", "type=container"]
-    words += [word for each in filters for word in ("--filter", each)]
-    events = subprocess.run(
-        [*words, "--format", "{{.ID}}"], check=True, capture_output=True, text=True
-    )
-    return taken_s, len(events.stdout.split())
+    events.terminate()
+    printed, _ = events.communicate()
+    return taken_s, printed.split().count(str(process.pid))
 
 
 if __name__ == "__main__":
