@@ -133,7 +133,7 @@ def _describe_repeats(case: Case, learned: Learned, unlike: Unlike) -> tuple[str
     same = "the same every time" if learned.is_constant else f"it {learned.describe()}"
     return (
         f"{home.platform}, {count_runs(len(home.made))}: {same}",
-        f"{other.platform}, {count_runs(len(other.made))}: different {times}",
+        f"{other.platform}, {count_runs(len(other.made))}: differs from {home.platform} {times}",
         *([unlike.reason] if unlike.reason else []),
     )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.parity import VerdictKind
+from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.reports.diff import clean, cut
 from pytest_multiarch.reports.wording import name_difference, wrap
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.parity import Difference, Verdict
 
 _EVIDENCE_WIDTH = 300
+_SOMEWHERE = "\0"
+_NOWHERE = Platform("", "")
 
 
 def find_diagnoses(verdict: Verdict, difference: Difference) -> tuple[Diagnosis, ...]:
@@ -30,19 +35,36 @@ def find_failure_diagnoses(verdict: Verdict, members: Iterable[Member]) -> tuple
 
 
 def describe_diagnoses(diagnoses: Iterable[Diagnosis], *, is_named: bool = False) -> Iterator[str]:
-    """Give diagnoses with all their evidence, in lines that fit 80 columns.
+    """Give diagnoses with all their evidence, in lines that fit 80 columns; what is so on several
+    platforms is said once.
 
     `is_named`: each says by which call it is known.
     """
-    for each in diagnoses:
-        yield f"diagnosis on {each.platform}: {each}"
+    for where, each, evidence in _join_alike(diagnoses):
+        yield from wrap(f"diagnosis on {where}: {each}", hanging=2)
         if is_named and each.label:
             yield from wrap(f"by the {name_difference(each)}:", indent=2, hanging=2)
-        for sentence in each.evidence:
+        for sentence in evidence:
             yield from wrap(f"- {_show(sentence)}", indent=2, hanging=2)
         for line in each.proposals:
             yield "  to make it quiet, add:"
             yield f"    {clean(line)}"
+
+
+def _join_alike(diagnoses: Iterable[Diagnosis]) -> Iterator[tuple[str, Diagnosis, tuple[str, ...]]]:
+    """Put together what differs in nothing but the platform, also within its evidence."""
+    alike: dict[Diagnosis, list[Diagnosis]] = {}
+    for each in diagnoses:
+        alike.setdefault(_forget_platform(each), []).append(each)
+    for form, several in alike.items():
+        where = ", ".join(str(each.platform) for each in several)
+        yield where, several[0], tuple(each.replace(_SOMEWHERE, where) for each in form.evidence)
+
+
+def _forget_platform(diagnosis: Diagnosis) -> Diagnosis:
+    own = re.compile(rf"{re.escape(str(diagnosis.platform))}(?![\w/])")
+    evidence = tuple(own.sub(_SOMEWHERE, each) for each in diagnosis.evidence)
+    return replace(diagnosis, platform=_NOWHERE, evidence=evidence)
 
 
 def _show(sentence: str) -> str:
@@ -51,12 +73,12 @@ def _show(sentence: str) -> str:
 
 def list_evidence(diagnoses: Iterable[Diagnosis]) -> Iterator[str]:
     """Give the evidence of diagnoses and what to add, a line each, for a page."""
-    given = tuple(diagnoses)
-    several = len({each.platform for each in given}) > 1
+    given = tuple(_join_alike(diagnoses))
+    several = len({where for where, *_ in given}) > 1
     told: dict[str, None] = {}
-    for each in given:
-        for sentence in each.evidence:
-            told[f"{each.platform}: {_show(sentence)}" if several else _show(sentence)] = None
+    for where, each, evidence in given:
+        for sentence in evidence:
+            told[f"{where}: {_show(sentence)}" if several else _show(sentence)] = None
         for line in each.proposals:
             told[f"to make it quiet, add {clean(line)}"] = None
     yield from told

@@ -97,7 +97,7 @@ def test_a_race_that_only_the_other_platform_shows_stays_a_divergence() -> None:
     verdict = judge(["10\n"] * 4, ["9\n", "10\n", "10\n", "10\n"], control("10\n", "10\n"))
     assert verdict.kind is VerdictKind.DIVERGED
     assert name(verdict) == ["image (likely)"]
-    assert "linux/arm64, 4 runs: different 1 time" in verdict.diagnoses[0].evidence
+    assert "linux/arm64, 4 runs: differs from linux/amd64 1 time" in verdict.diagnoses[0].evidence
 
 
 @given(
@@ -127,7 +127,7 @@ def test_what_the_native_variant_does_emulated_too_is_the_emulators() -> None:
     assert diagnosis.evidence == (
         "linux/amd64's own variant under the emulator (2 runs) does the same",
         "linux/amd64, 3 runs: the same every time",
-        "linux/arm64, 3 runs: different every time",
+        "linux/arm64, 3 runs: differs from linux/amd64 every time",
     )
 
 
@@ -302,7 +302,9 @@ def test_a_fault_that_comes_and_goes_never_turns_a_verdict_green() -> None:
     assert verdict.kind is VerdictKind.DIVERGED
     assert name(verdict) == ["emulator (likely)"]
     assert "it comes and goes" in verdict.diagnoses[0].evidence[1]
-    assert verdict.diagnoses[0].evidence[-1] == "linux/arm64, 4 runs: different 1 time"
+    assert (
+        verdict.diagnoses[0].evidence[-1] == "linux/arm64, 4 runs: differs from linux/amd64 1 time"
+    )
 
 
 def test_a_fault_that_comes_and_goes_is_not_one_that_comes_every_time() -> None:

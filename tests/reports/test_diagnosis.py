@@ -8,12 +8,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from pytest_multiarch.core.diagnosis import diagnose
+from pytest_multiarch.core.diagnosis import Cause, Diagnosis, diagnose
 from pytest_multiarch.core.merging import Judgement, judge_record
 from pytest_multiarch.core.parity import Verdict, compare_group
 from pytest_multiarch.core.record import Record, Run
 from pytest_multiarch.reports.account import list_failed
 from pytest_multiarch.reports.annotations import render_code_quality, render_github_annotations
+from pytest_multiarch.reports.diagnosis import describe_diagnoses
 from pytest_multiarch.reports.divergence import make_headline, render_divergence
 from pytest_multiarch.reports.failure import render_failure
 from pytest_multiarch.reports.headline import word_headline
@@ -25,7 +26,7 @@ from pytest_multiarch.reports.page.matrix import view_matrix
 from pytest_multiarch.reports.summary import Layout, list_summary
 from pytest_multiarch.reports.wording import describe_not_compared
 from tests.repeated import control, judge, repeat, see
-from tests.samples import AMD64, ARM64, make_member
+from tests.samples import AMD64, ARM64, S390X, make_member
 
 DOES_THE_SAME = "linux/amd64's own variant under the emulator (2 runs) does the same"
 
@@ -86,8 +87,25 @@ def test_a_divergence_has_its_diagnosis_below_what_differs(image: Verdict) -> No
         "  - linux/amd64's own variant under the emulator (2 runs) does not do it",
         "  - this control says nothing of what is special to emulating linux/arm64",
         "  - linux/amd64, 3 runs: the same every time",
-        "  - linux/arm64, 3 runs: different every time",
+        "  - linux/arm64, 3 runs: differs from linux/amd64 every time",
         "",
+    ]
+
+
+def test_what_is_so_on_several_platforms_is_said_once() -> None:
+    given = [
+        Diagnosis(
+            platform=platform,
+            cause=Cause.IMAGE,
+            evidence=(f"{platform}, 3 runs: differs", "linux/arm64/x is another word"),
+            label="a",
+        )
+        for platform in (ARM64, S390X)
+    ]
+    assert list(describe_diagnoses(given)) == [
+        "diagnosis on linux/arm64, linux/s390x: image (likely)",
+        "  - linux/arm64, linux/s390x, 3 runs: differs",
+        "  - linux/arm64/x is another word",
     ]
 
 
