@@ -63,11 +63,6 @@ static void limit(void) {
     void *got = mmap(NULL, 256 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     printf("256 MiB %s\n", got == MAP_FAILED ? "refused" : "granted");
 }
-static void lastsignal(void) {
-    static volatile int got;
-    struct sigaction act = {.sa_handler = SIG_IGN};
-    say("signal 64", sigaction(64, &act, NULL));
-}
 static void tasks(void) {
     DIR *folder = opendir("/proc/self/task");
     int n = -2;
@@ -134,11 +129,7 @@ static void restart(void) {
     long done = syscall(SYS_rseq, NULL, 0, 0, 0);
     printf("rseq %s\n", done < 0 && errno == ENOSYS ? "missing" : "there");
 }
-static void keyring(void) {
-    long done = syscall(SYS_kcmp, getpid(), getpid(), 0, 0, 0);
-    printf("kcmp %s\n", done < 0 && errno == ENOSYS ? "missing" : "there");
-}
-static void secret(void) {
+static void locked(void) {
     long done = syscall(SYS_mlock2, &shared, 4L, 0);
     printf("mlock2 %s\n", done < 0 && errno == ENOSYS ? "missing" : "there");
 }
@@ -147,7 +138,7 @@ static void secret(void) {
 int main(int argc, char **argv) {
     if (argc < 2) return 2;
     DO(vdso) DO(openbeneath) DO(waitv) DO(clonethree) DO(landlock) DO(preads) DO(sandbox) DO(traceme)
-    DO(vforked) DO(limit) DO(lastsignal) DO(tasks) DO(executable) DO(child) DO(netlink) DO(cookie)
-    DO(pacing) DO(robust) DO(executeat) DO(hint) DO(resident) DO(wipe) DO(restart) DO(keyring) DO(secret)
+    DO(vforked) DO(limit) DO(tasks) DO(executable) DO(child) DO(netlink) DO(cookie)
+    DO(pacing) DO(robust) DO(executeat) DO(hint) DO(resident) DO(wipe) DO(restart) DO(locked)
     return 2;
 }

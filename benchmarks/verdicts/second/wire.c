@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
@@ -58,7 +57,6 @@ static void pointer(void) {
 }
 static void directory(void) { printf("open flags %#o\n", O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW); }
 static void window(void) { printf("request %#lx\n", (unsigned long)TIOCGWINSZ); }
-static void mapping(void) { printf("map %#x\n", MAP_PRIVATE | MAP_NORESERVE | MAP_LOCKED); }
 static void deadlock(void) { printf("error %d: %s\n", EDEADLOCK, strerror(58)); }
 static void speed(void) { printf("speed %#x\n", (unsigned)B115200); }
 static void altstack(void) { printf("stack %d\n", (int)SIGSTKSZ); }
@@ -68,6 +66,6 @@ static void number(void) { printf("filter %d %d\n", (int)SYS_getppid, (int)SYS_f
 int main(int argc, char **argv) {
     if (argc < 2) return 2;
     DO(etag) DO(uuid) DO(port) DO(address) DO(session) DO(magic) DO(pointer) DO(directory)
-    DO(window) DO(mapping) DO(deadlock) DO(speed) DO(altstack) DO(number)
+    DO(window) DO(deadlock) DO(speed) DO(altstack) DO(number)
     return 2;
 }
