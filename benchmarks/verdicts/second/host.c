@@ -30,13 +30,6 @@ static void waitv(void) {
     long done = syscall(449, NULL, 0, 0, NULL, 0);
     printf("many futexes: %s\n", done < 0 && errno == ENOSYS ? "no" : "yes");
 }
-static void clonethree(void) {
-    uint64_t arguments[8] = {0};
-    arguments[4] = SIGCHLD;
-    long child = syscall(435, arguments, sizeof arguments);
-    if (child == 0) _exit(0);
-    say("clone3", child);
-}
 static void landlock(void) {
     long abi = syscall(444, NULL, 0, 1);
     printf("landlock %s\n", abi < 0 && errno == ENOSYS ? "missing" : "known");
@@ -137,7 +130,7 @@ static void locked(void) {
 #define DO(name) if (!strcmp(argv[1], #name)) { name(); return 0; }
 int main(int argc, char **argv) {
     if (argc < 2) return 2;
-    DO(vdso) DO(openbeneath) DO(waitv) DO(clonethree) DO(landlock) DO(preads) DO(sandbox) DO(traceme)
+    DO(vdso) DO(openbeneath) DO(waitv) DO(landlock) DO(preads) DO(sandbox) DO(traceme)
     DO(vforked) DO(limit) DO(tasks) DO(executable) DO(child) DO(netlink) DO(cookie)
     DO(pacing) DO(robust) DO(executeat) DO(hint) DO(resident) DO(wipe) DO(restart) DO(locked)
     return 2;
