@@ -15,7 +15,7 @@ DEFINED = (AMD64, I386, ARM64, ARM, RISCV64)
 
 CHECKS = {
     "differs": "seen by plain docker run or exec on these platforms and on no other",
-    "noisy": "runs by plain docker on amd64 are not the same, and no code depends on the platform",
+    "noisy": "not the same from run to run on amd64, and no code depends on the platform",
     "emulator": "386 does as amd64 does, and qemu-x86_64 7.2.22 does the same with amd64's program",
 }
 
@@ -23,10 +23,8 @@ CHECKS = {
 def call(truth: Any, program: str, name: str, why: str, **more: Any) -> Case:
     """Return a case of a compiled program, or of Debian's with `argv`."""
     more.setdefault("argv", (f"/bin/{program}", name))
-    image = "tools" if program == "tools" else "programs"
-    return Case(
-        name=f"{program}_{name}", truth=truth, why=f"{why}; {CHECKS[truth]}", image=image, **more
-    )
+    more["image"] = "tools" if program == "tools" else "programs"
+    return Case(name=f"{program}_{name}", truth=truth, why=f"{why}; {CHECKS[truth]}", **more)
 
 
 def differs(program: str, name: str, off: tuple[str, ...], why: str, **more: Any) -> Case:
