@@ -289,12 +289,16 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuilderFacts:
-    """What builds: its name and driver, the version of buildx, the platforms of its machines."""
+    """What builds: its name and driver, the version of buildx, the platforms of its machines.
+
+    `nodes` is how many machines it has; those that nobody has started tell no platform.
+    """
 
     name: str
     driver: str
     version: str
     machines: tuple[Platform, ...] = ()
+    nodes: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -361,6 +361,17 @@ def test_a_native_machine_of_the_builder_counts() -> None:
     assert build.platforms[ARM64].emulated == ()
 
 
+def test_a_builder_of_several_machines_loads_one_platform_at_a_time() -> None:
+    facts = BuilderFacts(
+        name="farm", driver="docker-container", version="1.0", machines=(AMD64, ARM64), nodes=2
+    )
+    tools = make_tools(facts=facts)
+    node, reference, build = provide(tools)
+    assert [each.platforms for each in tools.builder.requests] == [(AMD64,), (ARM64,)]
+    assert build.platforms[ARM64].name == f"{reference.text}-arm64"
+    assert node.resolve(reference, ARM64).platform == ARM64
+
+
 def test_another_platform_was_not_built() -> None:
     node, reference, _ = provide(make_tools(), platforms=(AMD64,))
     with pytest.raises(PlatformMissingError, match="was not built for linux/arm64"):
