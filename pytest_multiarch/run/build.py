@@ -123,11 +123,12 @@ class _Building:
     def make(self) -> Build:
         """Build what can be built; a platform that cannot be is told with why."""
         begun_s = time.perf_counter()
-        build = Build(name=self.spec.name, dockerfile=self.spec.title)
+        node = self.node.name
+        build = Build(name=self.spec.name, dockerfile=self.spec.title, node=node)
         try:
             builder = self.node.tools.open_builder()
             facts = builder.describe()
-            build = start_build(self.spec, facts, started_at_s=time.time())
+            build = start_build(self.spec, facts, node=node, started_at_s=time.time())
             request = BuildRequest(spec=self.spec, platforms=self.platforms, name=self.spec.name)
             dockerfile = parse_dockerfile(builder.read_dockerfile(request))
         except EngineGoneError:

@@ -273,11 +273,13 @@ def _link(source: str | Path, target: str | Path) -> str:
 @pytest.mark.needs_engine("middle")
 @pytest.mark.parametrize("kind", ["local", "registry"])
 def test_a_cache_comes_back_on_another_machine(
-    kind: str, suite: Suite, base: str, salt: str, tmp_path: Path, forget: Callable[[], None]
+    kind: str, suite: Suite, base: str, salt: str, forget: Callable[[], None]
 ) -> None:
     """An engine that never built it takes every step from where the first has put them."""
     place = (
-        str(tmp_path / "kept") if kind == "local" else base.replace("/sample:1", f"/kept:{salt}")
+        str(suite.folder / "kept")
+        if kind == "local"
+        else base.replace("/sample:1", f"/kept:{salt}")
     )
     source, target = ("src", "dest") if kind == "local" else ("ref", "ref")
     config = (

@@ -94,8 +94,9 @@ def test_a_builder_with_a_machine_for_each_platform(
     assert build["platforms"]["linux/arm64"]["is_native"]
     assert [each["steps"] for each in build["platforms"].values()] == [3, 3]
     tag = registry_images["sample"].replace("/sample:1", f"/farm:{salt}")
+    program = Path(sys.executable).with_name("pytest-multiarch")
     published = subprocess.run(
-        [Path(sys.executable).with_name("pytest-multiarch"), "publish", "record.json", "--tag", tag],
+        [program, "publish", "record.json", "--tag", tag],
         cwd=suite.folder, env=suite.environ, capture_output=True, text=True, timeout=200,
         check=False,
     )  # fmt: skip
