@@ -289,12 +289,16 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuilderFacts:
-    """What builds: its name and driver, the version of buildx, the platforms of its machines."""
+    """What builds: its name and driver, the version of buildx, the platforms of its machines.
+
+    `nodes` is how many machines it has; those that nobody has started tell no platform.
+    """
 
     name: str
     driver: str
     version: str
     machines: tuple[Platform, ...] = ()
+    nodes: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,11 +378,13 @@ class PlatformBuild:
 class Build:
     """One image that a run built. `wall_s` is what all of it took; names only of args and secrets.
 
-    `started_at_s` is in seconds since 1970. `notes` are what could not be looked at.
+    `node` is the engine that has it. `started_at_s` is in seconds since 1970. `notes` are what
+    could not be looked at.
     """
 
     name: str
     dockerfile: str
+    node: str = ""
     target: str = ""
     args: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
@@ -392,6 +398,11 @@ class Build:
     platforms: Mapping[Platform, PlatformBuild] = field(default_factory=dict)
     findings: tuple[BuildFinding, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What tells it from the other builds of a run: each node has its own."""
+        return f"{self.name} on {self.node}" if self.node else self.name
 
     def to_mapping(self) -> dict[str, Any]:
         """Give the JSON form."""
@@ -424,13 +435,16 @@ class Build:
         )
 
 
-def start_build(spec: BuildSpec, builder: BuilderFacts, *, started_at_s: float) -> Build:
+def start_build(
+    spec: BuildSpec, builder: BuilderFacts, *, node: str = "", started_at_s: float
+) -> Build:
     """Give what is known of a build before it begins; of what is secret only the names."""
     own = [name for _, args in spec.platform_args for name, _ in args]
     fields = [dict(part.partition("=")[::2] for part in each.split(",")) for each in spec.secrets]
     return Build(
         name=spec.name,
         dockerfile=spec.title,
+        node=node,
         target=spec.target,
         args=tuple(dict.fromkeys([*dict(spec.args), *own])),
         secrets=tuple(each["id"] for each in fields),

@@ -311,7 +311,7 @@ def find_executed_on(
 
 def find_instruction(step: Step, dockerfile: Dockerfile) -> Instruction | None:
     """Give the instruction of a step."""
-    return dockerfile.find_step(step.stage, step.number, step.total)
+    return dockerfile.find_step(step.stage, step.number, step.total, step.text)
 
 
 def show_step(step: Step, dockerfile: Dockerfile) -> str:

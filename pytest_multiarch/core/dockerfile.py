@@ -20,6 +20,7 @@ _HEREDOC = re.compile(r"<<-?\s*([\"']?)([A-Za-z0-9_.]+)\1")
 _DIRECTIVE = re.compile(r"#\s*([A-Za-z]+)\s*=\s*(\S.*?)\s*$")
 _FLAG = re.compile(r"--([a-z]+)=(\S+)\s+")
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?([-+])([^}]*))?\})")
+_ANY_VARIABLE = re.compile(r"\$(?:\w+|\{[^}]*\})")
 _FROM_STAGE = re.compile(r"--from=(\S+)|\bfrom=([^\s,]+)")
 SCRATCH = "scratch"
 
@@ -92,19 +93,23 @@ class Dockerfile:
         found = self.find_stage(base)
         return found is not None and not base.isdigit() and found.number < stage.number
 
-    def find_step(self, stage_name: str, number: int, total: int) -> Instruction | None:
-        """Give the instruction of a step as BuildKit names it: stage, number, and how many.
+    def find_step(self, stage_name: str, number: int, total: int, text: str) -> Instruction | None:
+        """Give the instruction of a step as BuildKit names it: stage, number, how many, its text.
 
-        None where the file has another number of steps: a base may add some (ONBUILD).
+        Steps are numbered otherwise where the base adds some (ONBUILD: counted from the end), and
+        where it is a context of the build's (`--build-context`: not numbered itself).
         """
         stage = self._find_by_shown_name(stage_name)
         if stage is None:
             return None
         first = 1 if stage.base == SCRATCH or self.is_stage(stage.base, stage) else 2
         steps = stage.steps
-        if total != len(steps) + first - 1 or not first <= number < first + len(steps):
-            return None
-        return steps[number - first]
+        places = (number - first, number - 1, len(steps) - 1 - (total - number))
+        likely = [steps[at] for at in places if 0 <= at < len(steps)]
+        fitting = [each for each in likely if _fits(each, text)]
+        if not fitting and total == len(steps) + first - 1:
+            fitting = [each for each in likely[:1] if text.startswith(f"{each.word} ")]
+        return fitting[0] if fitting else None
 
     def _find_by_shown_name(self, name: str) -> DockerStage | None:
         if not name:
@@ -116,6 +121,19 @@ class Dockerfile:
         if number != name and number.isdigit() and int(number) < len(self.stages):
             return self.stages[int(number)]
         return None
+
+
+def _fits(instruction: Instruction, text: str) -> bool:
+    """Whether a step's text can be that of an instruction: it has the values of variables."""
+    shown = " ".join(text.split())
+    first, *others = (" ".join(each.split()) for each in _ANY_VARIABLE.split(instruction.shown))
+    at = len(first) if shown.startswith(first) else -1
+    for part in others:
+        if at < 0:
+            break
+        found = shown.find(part, at)
+        at = found + len(part) if found >= 0 else -1
+    return at >= 0
 
 
 def _list_sources(stage: DockerStage) -> Iterator[str]:

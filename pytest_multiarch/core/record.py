@@ -32,7 +32,7 @@ class Run:
     files of tests to digests of their text; `images` references to the digest and the entries of
     the index (platform to digest) that was found; `nodes` addresses to what engines say of
     themselves. `inspected` is what was learned of images without running them (`core.inspected`),
-    by reference. `builds` are what the run built, by the name that it stays under (`core.build`).
+    by reference. `builds` are what the run built, by name and node (`core.build`).
     `failures` are those of tests that are no members, by id: why, whether it was an
     `error` or `failed`, and in which `line` of its file the test stands, 0 if that is not known.
     """

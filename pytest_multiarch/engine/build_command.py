@@ -30,6 +30,8 @@ BUILD_DEADLINE_S = 4 * 3600.0
 """A build under emulation can take hours."""
 _PATIENCE_S = 60.0
 _CHECK_PATIENCE_S = 120.0
+_START_PATIENCE_S = 600.0
+"""The machines of a builder may have to pull an image first."""
 _TERM_PATIENCE_S = 10.0
 _OLDEST = (0, 13)
 """The first buildx that writes its record as JSON."""
@@ -98,6 +100,16 @@ class BuildxBuilder:
         return version
 
     def _find_builder(self, version: str) -> BuilderFacts:
+        """Find the builder in use; one that is not started has no platforms before it is."""
+        found = self._list_builder(version)
+        if found.driver != "docker" and len(found.machines) < found.nodes:
+            command = [*self._docker, "buildx", "inspect", "--bootstrap", found.name]
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._run(command, _START_PATIENCE_S)  # the build says why, if it fails
+            found = self._list_builder(version)
+        return found
+
+    def _list_builder(self, version: str) -> BuilderFacts:
         done = self._run([*self._docker, "buildx", "ls", "--format", "{{json .}}"], _PATIENCE_S)
         wanted = self._environ.get("BUILDX_BUILDER", "")
         for line in done.stdout.splitlines():
@@ -109,6 +121,7 @@ class BuildxBuilder:
                         driver=str(found.get("Driver", "")),
                         version=version,
                         machines=tuple(_list_machines(found)),
+                        nodes=len(found.get("Nodes") or ()),
                     )
         return BuilderFacts(name=wanted or "default", driver="docker", version=version)
 

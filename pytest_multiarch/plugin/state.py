@@ -166,9 +166,9 @@ class PluginState:
     def note_build(self, build: Build) -> None:
         """Have what was built told with the next test that ends, once."""
         self.has_builds = True
-        if f"build {build.name}" not in self.announced:
-            self.announced.add(f"build {build.name}")
-            self.builds[build.name] = build.to_mapping()
+        if f"build {build.key}" not in self.announced:
+            self.announced.add(f"build {build.key}")
+            self.builds[build.key] = build.to_mapping()
 
     def explain(self, error: MultiarchError) -> str:
         """Give an error's message: whole for the first test that has it, a line for the others."""

@@ -89,7 +89,7 @@ def describe_build(build: Build) -> Iterator[str]:
     if any(step.compiles for each in build.platforms.values() for step in each.emulated):
         yield f"  {CROSS_HINT}"
     for note in build.notes:
-        yield cut(f"  not looked at: {clean(note)}", _WIDTH)
+        yield cut(f"  {clean(note)}", _WIDTH)
 
 
 def describe_cost(built: PlatformBuild) -> str:

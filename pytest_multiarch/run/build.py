@@ -1,7 +1,8 @@
 """From a Dockerfile to variants: an image is built once per run, and everything is said of it.
 
-Where the engine keeps several platforms under a name, one call builds them all; elsewhere, and
-where platforms have arguments of their own, one call builds each, under a name of its own.
+Where the engine keeps several platforms under a name, one call builds them all; elsewhere, where
+platforms have arguments of their own, and on a builder of several machines, which can only load
+what one of them built, one call builds each, under a name of its own.
 """
 
 from __future__ import annotations
@@ -122,11 +123,12 @@ class _Building:
     def make(self) -> Build:
         """Build what can be built; a platform that cannot be is told with why."""
         begun_s = time.perf_counter()
-        build = Build(name=self.spec.name, dockerfile=self.spec.title)
+        node = self.node.name
+        build = Build(name=self.spec.name, dockerfile=self.spec.title, node=node)
         try:
             builder = self.node.tools.open_builder()
             facts = builder.describe()
-            build = start_build(self.spec, facts, started_at_s=time.time())
+            build = start_build(self.spec, facts, node=node, started_at_s=time.time())
             request = BuildRequest(spec=self.spec, platforms=self.platforms, name=self.spec.name)
             dockerfile = parse_dockerfile(builder.read_dockerfile(request))
         except EngineGoneError:
@@ -145,7 +147,9 @@ class _Building:
             *leave_out_told(self._check(builder, request), missing),
         )
         self._refuse_missing(findings)
-        logs = self._try(builder, dockerfile)
+        has_index = self.node.engine.read_facts().has_containerd_store
+        can_join = has_index and not self.spec.platform_args and facts.nodes == 1
+        logs = self._try(builder, dockerfile, can_join=can_join)
         measured = measure_builds(
             logs,
             dockerfile,
@@ -208,10 +212,12 @@ class _Building:
     def _locate(self, line: int) -> str:
         return f"{self.spec.title}:{line}: " if line else ""
 
-    def _try(self, builder: ImageBuilder, dockerfile: Dockerfile) -> list[BuildLog]:
+    def _try(
+        self, builder: ImageBuilder, dockerfile: Dockerfile, *, can_join: bool
+    ) -> list[BuildLog]:
         """Build; an error that is no step's is remembered, for it may have taken hours."""
         try:
-            return self._build(builder, dockerfile)
+            return self._build(builder, dockerfile, can_join=can_join)
         except EngineGoneError:
             raise
         except MultiarchError as error:
@@ -219,13 +225,14 @@ class _Building:
             self.failed = {**dict.fromkeys(self.platforms, problem), **self.failed}
             return []
 
-    def _build(self, builder: ImageBuilder, dockerfile: Dockerfile) -> list[BuildLog]:
+    def _build(
+        self, builder: ImageBuilder, dockerfile: Dockerfile, *, can_join: bool
+    ) -> list[BuildLog]:
         """Build all at once where that works, what is left one by one."""
         wanted = tuple(each for each in self.platforms if each not in self.failed)
         if not wanted:
             return []
-        has_store = self.node.engine.read_facts().has_containerd_store
-        if has_store and not self.spec.platform_args:
+        if can_join:
             request = BuildRequest(spec=self.spec, platforms=wanted, name=self.spec.name)
             log = self._run(builder, request, dockerfile)
             if log.exit_code == 0:

@@ -138,7 +138,7 @@ def test_a_platform_built_alone_is_told_by_the_dockerfile() -> None:
 def test_a_step_of_an_unknown_number_is_only_its_word() -> None:
     """A base may add steps; their text has the values of arguments in it."""
     log = BuildLog([ARM64])
-    step(log, "[stage-1 3/9] RUN make TOKEN=hush", at=(0, 1))
+    step(log, "[stage-1 3/9] RUN configure --token=hush", at=(0, 1))
     (only,) = measure(log)[ARM64].emulated
     assert (only.step, only.line) == ("RUN", 0)
 

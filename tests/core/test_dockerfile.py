@@ -49,27 +49,29 @@ def test_stages_have_bases_and_lines() -> None:
 @pytest.mark.parametrize(
     ("step", "expected"),
     [
-        (("build", 2, 5), (6, "WORKDIR /src")),
-        (("build", 4, 5), (9, "RUN make ARCH=$TARGETARCH")),
-        (("build", 5, 5), (13, "RUN <<EOF")),
-        (("stage-2", 1, 1), (22, "COPY --from=build /out /")),
-        (("stage-3", 1, 1), (24, "RUN last")),
-        (("build", 5, 6), None),
-        (("build", 1, 5), None),
-        (("other", 2, 2), None),
-        (("", 2, 2), None),
+        (("build", 2, 5, "WORKDIR /src"), (6, "WORKDIR /src")),
+        (("build", 4, 5, "RUN make   ARCH=arm64"), (9, "RUN make ARCH=$TARGETARCH")),
+        (("build", 5, 5, "RUN <<EOF (one...)"), (13, "RUN <<EOF")),
+        (("stage-2", 1, 1, "COPY --from=build /out /"), (22, "COPY --from=build /out /")),
+        (("stage-3", 1, 1, "RUN last"), (24, "RUN last")),
+        (("build", 5, 6, "RUN make ARCH=arm64"), (9, "RUN make ARCH=$TARGETARCH")),
+        (("build", 3, 5, "RUN make ARCH=arm64"), (9, "RUN make ARCH=$TARGETARCH")),
+        (("build", 1, 5, "WORKDIR /src"), (6, "WORKDIR /src")),
+        (("build", 2, 6, "RUN what the base adds"), None),
+        (("other", 2, 2, "RUN x"), None),
+        (("", 2, 2, "RUN x"), None),
     ],
 )
 def test_a_step_is_found_by_the_number_that_buildkit_gives_it(
-    step: tuple[str, int, int], expected: tuple[int, str] | None
+    step: tuple[str, int, int, str], expected: tuple[int, str] | None
 ) -> None:
-    """Its base is the first, unless that is a stage or nothing."""
+    """Its base is the first, unless that is a stage, nothing, or a context; it may add some."""
     found = parse_dockerfile(TEXT).find_step(*step)
     assert (found and (found.line, found.shown)) == expected
 
 
 def test_a_single_stage_has_no_name() -> None:
-    found = parse_dockerfile("FROM alpine\nRUN a\n").find_step("", 2, 2)
+    found = parse_dockerfile("FROM alpine\nRUN a\n").find_step("", 2, 2, "RUN a")
     assert found is not None
     assert found.line == 2
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -46,6 +47,10 @@ ENTRYPOINT ["/usr/bin/buildkitd"]
 _TOOLCHAIN = """
 FROM {base}
 COPY . /
+"""
+_SALTED = """
+FROM {base}
+COPY salt /etc/salt
 """
 _PYTHON = """#!/bin/sh
 # Stands for `python -m ziglang cc`: the same compiler, with a library of two functions.
@@ -156,6 +161,17 @@ def push_toolchain(engines: KnownEngines, folder: Path, *, base: str, name: str)
     (folder / ".dockerignore").write_text("Dockerfile\n.dockerignore\n")
     output = f"type=image,name={name},push=true,compression=uncompressed"
     arguments = ("buildx", "build", "--quiet", "--provenance=false", "--output", output)
+    engines.run_docker("main", *arguments, str(folder))
+
+
+def push_salted(engines: KnownEngines, folder: Path, *, base: str, name: str) -> None:
+    """Push a base image that no build before had, so that no step of the page is cached yet."""
+    folder.mkdir()
+    (folder / "salt").write_text(secrets.token_hex(8))
+    (folder / "Dockerfile").write_text(_SALTED.format(base=base))
+    platforms = "--platform=linux/amd64,linux/arm64"
+    output = f"type=image,name={name},push=true"
+    arguments = ("buildx", "build", "--quiet", "--provenance=false", platforms, "--output", output)
     engines.run_docker("main", *arguments, str(folder))
 
 

@@ -270,20 +270,35 @@ def _link(source: str | Path, target: str | Path) -> str:
     return str(target)
 
 
-def test_a_cache_that_is_kept_elsewhere(
-    suite: Suite, base: str, salt: str, tmp_path: Path, forget: Callable[[], None]
+@pytest.mark.needs_engine("middle")
+@pytest.mark.parametrize("kind", ["local", "registry"])
+def test_a_cache_comes_back_on_another_machine(
+    kind: str, suite: Suite, base: str, salt: str, forget: Callable[[], None]
 ) -> None:
-    """After the engine has forgotten its own, the steps come from there."""
-    place = tmp_path / "kept"
+    """An engine that never built it takes every step from where the first has put them."""
+    place = (
+        str(suite.folder / "kept")
+        if kind == "local"
+        else base.replace("/sample:1", f"/kept:{salt}")
+    )
+    source, target = ("src", "dest") if kind == "local" else ("ref", "ref")
     config = (
         f"build: {{context: app, args: {{SALT: {salt}}}, "
-        f'cache_from: ["type=local,src={place}"], '
-        f'cache_to: ["type=local,dest={place},mode=max"]}}'
+        f'cache_from: ["type={kind},{source}={place}"], '
+        f'cache_to: ["type={kind},{target}={place},mode=max"]}}'
     )
     prepare(suite, EMULATED.format(base=base), TESTS, config)
-    done = suite.run("--multiarch-record=record.json", timeout_s=400)
-    assert done.exit_code == 0, done.output
+    first = suite.run("--multiarch-record=record.json", "-k", "built", timeout_s=400)
+    assert first.exit_code == 0, first.output
     build = read_build(suite)
-    assert build["cache_to"] == [f"local {place}"]
-    assert (place / "index.json").exists()
+    assert build["cache_to"] == [f"{kind} {place}"]
+    assert all(each["cached"] < each["steps"] for each in build["platforms"].values())
+    forget()
+    suite.engine = "middle"
+    suite.environ["DOCKER_HOST"] = suite.engines.by_name["middle"].host
+    second = suite.run("--multiarch-record=record.json", "-k", "built", timeout_s=400)
+    assert second.exit_code == 0, second.output
+    for each in read_build(suite)["platforms"].values():
+        assert (each["steps"], each["cached"], each["emulated"]) == (3, 3, [])
+    assert "all of 3 steps cached" in second.output
     forget()

@@ -17,7 +17,14 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import forget_image
-from tests.e2e.guide_builder import Relay, build_bridge, push_toolchain, run_shell, write_docker
+from tests.e2e.guide_builder import (
+    Relay,
+    build_bridge,
+    push_salted,
+    push_toolchain,
+    run_shell,
+    write_docker,
+)
 from tests.known_engines import ROOT
 from tests.registry_process import PASSWORD, RegistryProcess
 
@@ -106,7 +113,9 @@ def walk(
         bridge = build_bridge(engines, folder / "bridge", base=base, port=relay.port)
         toolchain = f"{registry.address}/toolchain:1"
         push_toolchain(engines, folder / "toolchain", base=base, name=toolchain)
-        bases = {"python:3.13-slim": toolchain, "debian:bookworm-slim": base}
+        debian = f"{registry.address}/debian:1"
+        push_salted(engines, folder / "debian", base=base, name=debian)
+        bases = {"python:3.13-slim": toolchain, "debian:bookworm-slim": debian}
         write_docker(folder / "bin", engines.docker, bridge=bridge, bases=bases)
         environ = engines.make_environ("main")
         for name in [each for each in environ if each.startswith(("PYTEST_", "COV_"))]:

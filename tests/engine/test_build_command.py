@@ -63,9 +63,19 @@ def test_the_builder_in_use_is_told_with_its_machines(tmp_path: Path) -> None:
     environ = write_docker(tmp_path)
     facts = BuildxBuilder(environ).describe()
     assert (facts.name, facts.driver, facts.version) == ("farm", "docker-container", "0.29.1")
-    assert facts.machines == (AMD64, ARM64)
+    assert (facts.machines, facts.nodes) == ((AMD64, ARM64), 2)
     chosen = BuildxBuilder({**environ, "BUILDX_BUILDER": "default"}).describe()
     assert (chosen.name, chosen.machines) == ("default", (AMD64,))
+
+
+def test_a_builder_that_is_not_started_is_started_to_be_asked(tmp_path: Path) -> None:
+    environ = write_docker(tmp_path, f"touch {tmp_path}/started")
+    docker = tmp_path / "docker"
+    idle = {**LISTED, "Nodes": [{"Platforms": ["linux/amd64*"]}, {"Status": "inactive"}]}
+    before = f"ls) test -e {tmp_path}/started || {{ echo '{json.dumps(idle)}'; exit; }};"
+    docker.write_text(docker.read_text().replace("ls)", before))
+    facts = BuildxBuilder(environ).describe()
+    assert (facts.machines, facts.nodes) == ((AMD64, ARM64), 2)
 
 
 def test_it_is_called_as_a_user_would(tmp_path: Path) -> None:

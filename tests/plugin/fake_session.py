@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
@@ -28,6 +28,7 @@ from typing import Any
 import pytest
 
 from pytest_multiarch.core.audit import AuditReport, AuditScope, FileFinding, FindingKind
+from pytest_multiarch.core.build import Build, BuildSpec, PlatformBuild
 from pytest_multiarch.core.call import Call, Output, RunResult, Timings
 from pytest_multiarch.core.errors import (
     MeasurementError,
@@ -296,6 +297,19 @@ class FakeSession:
         version = "" if kind is ExecutionKind.NATIVE else "7.2"
         execution = Execution(kind=kind, version=version)
         return FakeVariant(node, resolved, execution, recorder=recorder)
+
+    def build(
+        self, spec: BuildSpec, platform: Platform, platforms: Iterable[Platform]
+    ) -> tuple[ImageReference, Build]:
+        """Build nothing, in as many steps as platforms are wanted; each has a node of its own."""
+        built = PlatformBuild(name=spec.name, steps=len(tuple(platforms)), wall_s=1.0)
+        build = Build(
+            name=spec.name,
+            dockerfile=spec.title,
+            node=f"fake://{platform.architecture}",
+            platforms={platform: built},
+        )
+        return ImageReference.parse(spec.name), build
 
     def look_first(
         self, variant: Variant, rules: ImageRules, platforms: Sequence[Platform]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import pytest
+
+if TYPE_CHECKING:
+    from tests.plugin.conftest import Run
 
 BOTH = '@pytest.mark.platforms("linux/amd64", "linux/arm64")'
 
@@ -91,3 +97,34 @@ def test_a_wrong_build_in_the_settings_is_a_usage_error(pytester: pytest.Pyteste
     assert "multiarch.yaml:1: build: 'https://example.org/app.git' is a context elsewhere" in (
         result.stderr.str()
     )
+
+
+COMPUTED = """
+@pytest.fixture(scope="session")
+def multiarch_build():
+    return {"context": "app", "tag": "app:computed"}
+
+def test_it(variant):
+    assert variant.reference == "app:computed"
+
+@pytest.mark.image("other:1")
+@pytest.mark.platforms("linux/s390x", "linux/amd64")
+def test_another_image(variant):
+    assert variant.reference == "other:1"
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")])
+def test_what_a_fixture_gives_is_built_for_the_platforms_of_its_tests(
+    run_fake: Run, pytester: pytest.Pytester, options: tuple[str, ...]
+) -> None:
+    """Where platforms have nodes of their own, what each of them built is on record."""
+    result = run_fake(COMPUTED, "--multiarch-record=record.json", *options)
+    result.assert_outcomes(passed=4)
+    (session,) = json.loads(pytester.path.joinpath("record.json").read_text())["runs"]
+    builds = session["builds"]
+    assert sorted(builds) == ["app:computed on fake://amd64", "app:computed on fake://arm64"]
+    for build in builds.values():
+        ((platform, built),) = build["platforms"].items()
+        assert built["steps"] == 2
+        result.stdout.fnmatch_lines([f"*{platform} *1.0 s, 0 of 2 steps cached*"])

@@ -29,6 +29,7 @@ from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.run.build import refuse_failed
 from pytest_multiarch.run.node import Node
+from pytest_multiarch.run.session import OwnNode, Session
 from tests.fake_engine import (
     AMD64,
     ARM64,
@@ -359,6 +360,32 @@ def test_a_native_machine_of_the_builder_counts() -> None:
     _, _, build = provide(make_tools(facts=facts))
     assert build.platforms[ARM64].is_native
     assert build.platforms[ARM64].emulated == ()
+
+
+def test_a_builder_of_several_machines_loads_one_platform_at_a_time() -> None:
+    facts = BuilderFacts(
+        name="farm", driver="docker-container", version="1.0", machines=(AMD64, ARM64), nodes=2
+    )
+    tools = make_tools(facts=facts)
+    node, reference, build = provide(tools)
+    assert [each.platforms for each in tools.builder.requests] == [(AMD64,), (ARM64,)]
+    assert build.platforms[ARM64].name == f"{reference.text}-arm64"
+    assert node.resolve(reference, ARM64).platform == ARM64
+
+
+def test_a_platform_with_a_node_of_its_own_is_built_there() -> None:
+    here, there = make_tools(), make_tools()
+    there.engine.facts = replace(there.engine.facts, platform=ARM64, node="fake://pi")
+    there.engine.address = "fake://pi"
+    own = OwnNode(node=open_node(there), origin="nodes in multiarch.yaml:3")
+    session = Session(open_node(here), own_nodes={ARM64: own})
+    built = {each: session.build(make_spec(), each, BOTH) for each in BOTH}
+    assert [each.platforms for each in here.builder.requests] == [(AMD64,)]
+    assert [each.platforms for each in there.builder.requests] == [(ARM64,)]
+    for platform, (reference, build) in built.items():
+        assert tuple(build.platforms) == (platform,)
+        assert session.open_variant(reference, platform, recorder=None).node.name == build.node
+    assert len({build.key for _, build in built.values()}) == 2
 
 
 def test_another_platform_was_not_built() -> None:
