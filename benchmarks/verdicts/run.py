@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 SETS = ("first", "second")
+REPLAY_S = 300
+"""What a verdict may take: a session in which nearly everything differs is no user's."""
 
 
 def load_cases(name: str) -> tuple[Case, ...]:
@@ -76,7 +78,8 @@ def run_suite(cases: Sequence[Case], docker: PlainDocker, options: Sequence[str]
         folder = Path(name)
         write_suite(cases, docker.images, folder)
         command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider",
-                   "-p", "no:randomly", "--multiarch-record=record.json", *options]  # fmt: skip
+                   "-p", "no:randomly", "--multiarch-record=record.json",
+                   f"--multiarch-replay={REPLAY_S}", *options]  # fmt: skip
         environment = {**os.environ, **docker.environment}
         done = subprocess.run(
             command, check=False, cwd=folder, env=environment, capture_output=True, text=True

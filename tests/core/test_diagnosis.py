@@ -423,6 +423,32 @@ def test_a_call_that_does_not_end_under_the_emulator_anywhere_is_its_doing() -> 
     assert str(diagnosis) == "emulator (proven)"
 
 
+def test_a_call_that_ends_under_the_emulator_and_not_on_the_platform_is_likely_the_images() -> None:
+    late = fail(outcome="error", reason="'app' did not end within 3 s")
+    members = [make_member(AMD64, see("1")), late]
+    (diagnosis,) = diagnose(compare_group(members), [control("1")]).diagnoses
+    assert str(diagnosis) == "image (likely)"
+    assert "did not end by its deadline" in diagnosis.evidence[0]
+
+
+def test_a_call_that_was_not_begun_is_blamed_on_nobody() -> None:
+    members = [make_member(AMD64, see("1")), fail(outcome="error", reason="KeyError: 'x'")]
+    (diagnosis,) = diagnose(compare_group(members), [control("1")]).diagnoses
+    assert str(diagnosis) == "unconfirmed"
+
+
+def test_a_call_that_did_not_end_comes_before_what_varies() -> None:
+    ours = make_member(AMD64, see("pid 1", label="a"), see("1"))
+    late = fail(see("pid 2", ARM64, label="a"), reason="'app' did not end within 3 s")
+    repeats = [
+        repeat(AMD64, "pid 5", "pid 9", label="a"),
+        repeat(ARM64, "pid 7", label="a"),
+        control(unended=2),
+    ]
+    (diagnosis,) = diagnose(compare_group([ours, late]), repeats).diagnoses
+    assert str(diagnosis) == "emulator (proven)"
+
+
 def test_a_fault_that_a_member_shows_as_a_whole_counts() -> None:
     members = [make_member(AMD64, see("1")), fail(see("1", ARM64), reason="qemu: ...")]
     verdict = diagnose(compare_group(members), (), find_faults=show_faults(Fault()))
