@@ -142,25 +142,25 @@ def run_set(name: str, given: argparse.Namespace) -> None:
     if given.few:
         every = tuple(choose_few(number, case) for number, case in enumerate(every))
     cases = [case for case in every if not given.only or case.name in given.only]
-    results: dict[str, Any] = {"set": name, "cases": len(cases)}
+    results: dict[str, Any] = {"set": name, "platforms": "three a case" if given.few else "all"}
     marked: dict[str, list[Mark]] = {}
-    docker = None if given.record else make_plain_docker(name)
     begun = time.monotonic()
-    if docker is None:
-        judgements = {}
+    if given.record:
+        judgements: dict[str, Judgement] = {}
         for file in given.record:
             judgements |= read_judgements(json.loads(Path(file).read_text()))
         cases = [each for each in cases if each.name in judgements]
     else:
-        record = run_suite(cases, docker, given.option)
+        record = run_suite(cases, make_plain_docker(name), given.option)
         judgements = read_judgements(record)
+        results["plugin_s"] = round(time.monotonic() - begun, 1)
         if given.keep:
             Path(given.keep).write_text(json.dumps(record))
-    results["plugin_s"] = round(time.monotonic() - begun, 1)
+    results["cases"] = len(cases)
     marked["plugin"] = mark_all(cases, judgements)
-    if docker is not None and not given.no_contrast:
+    if not given.no_contrast:
         begun = time.monotonic()
-        marked["docker and diff"] = mark_all(cases, diff_plainly(cases, docker))
+        marked["docker and diff"] = mark_all(cases, diff_plainly(cases, make_plain_docker(name)))
         results["docker_and_diff_s"] = round(time.monotonic() - begun, 1)
     print(f"{name}: {len(cases)} cases")
     for contender, marks in marked.items():
@@ -172,7 +172,7 @@ def run_set(name: str, given: argparse.Namespace) -> None:
     for each in marked["plugin"]:
         if each.problems:
             print(f"  {each.case.name} ({each.case.truth}): {'; '.join(each.problems)}")
-    if docker is not None and not given.only:
+    if not given.only:
         (HERE / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
 
 
@@ -184,7 +184,7 @@ def main() -> int:
     parser.add_argument("--few", action="store_true", help="each case on three platforms alone")
     parser.add_argument("--option", action="append", default=[], help="one more for pytest")
     parser.add_argument(
-        "--record", nargs="+", metavar="FILE", help="judge these records, and run nothing"
+        "--record", nargs="+", metavar="FILE", help="judge these, and don't run the plugin"
     )
     parser.add_argument("--keep", metavar="FILE", help="write the record there too")
     parser.add_argument("--no-contrast", action="store_true", help="leave plain docker out")
