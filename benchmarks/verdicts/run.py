@@ -2,7 +2,7 @@
 """Compare the plugin's verdicts with the truth, beside those of `docker run` and `diff`.
 
     python benchmarks/verdicts/run.py [SET ...] [--only NAME ...] [--option=--multiarch-...]
-    python benchmarks/verdicts/run.py --record FILE first        # judge what a run recorded
+    python benchmarks/verdicts/run.py first --record FILE ...    # judge what runs recorded
 
 Writes a suite with one test for each case into a folder of its own, runs it with the plugin as a
 user would, and reads its record. Then runs the same calls by plain docker, once each, and compares
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +39,34 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 SETS = ("first", "second")
+REPLAY_S = 300
+"""What a verdict may take: a session in which nearly everything differs is no user's."""
 
 
 def load_cases(name: str) -> tuple[Case, ...]:
     """Return the cases of a set."""
     cases: tuple[Case, ...] = importlib.import_module(f"benchmarks.verdicts.{name}.cases").CASES
     return cases
+
+
+def choose_few(number: int, case: Case) -> Case:
+    """Leave a case the baseline and two others: one that is off, and one that is not, if any.
+
+    They take turns from case to case.
+    """
+    baseline, *others = case.platforms
+    off = [each for each in others if each in case.platforms_off]
+    same = [each for each in others if each not in case.platforms_off]
+    chosen = [each[number % len(each)] for each in (off, same) if each]
+    if len(chosen) < 2:
+        rest = off or same
+        chosen = [rest[number % len(rest)], rest[(number + 2) % len(rest)]]
+    kept = tuple(each for each in others if each in chosen)
+    return replace(
+        case,
+        platforms=(baseline, *kept),
+        platforms_off=tuple(each for each in case.platforms_off if each in kept),
+    )
 
 
 def write_test(case: Case, images: Mapping[str, str]) -> str:
@@ -76,7 +99,8 @@ def run_suite(cases: Sequence[Case], docker: PlainDocker, options: Sequence[str]
         folder = Path(name)
         write_suite(cases, docker.images, folder)
         command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider",
-                   "-p", "no:randomly", "--multiarch-record=record.json", *options]  # fmt: skip
+                   "-p", "no:randomly", "--multiarch-record=record.json",
+                   f"--multiarch-replay={REPLAY_S}", *options]  # fmt: skip
         environment = {**os.environ, **docker.environment}
         done = subprocess.run(
             command, check=False, cwd=folder, env=environment, capture_output=True, text=True
@@ -114,22 +138,29 @@ def describe_numbers(name: str, marks: Sequence[Mark]) -> str:
 
 def run_set(name: str, given: argparse.Namespace) -> None:
     """Run one set, print what came of it, and write it down."""
-    cases = [case for case in load_cases(name) if not given.only or case.name in given.only]
-    results: dict[str, Any] = {"set": name, "cases": len(cases)}
+    every = load_cases(name)
+    if given.few:
+        every = tuple(choose_few(number, case) for number, case in enumerate(every))
+    cases = [case for case in every if not given.only or case.name in given.only]
+    results: dict[str, Any] = {"set": name, "platforms": "three a case" if given.few else "all"}
     marked: dict[str, list[Mark]] = {}
-    docker = None if given.record else make_plain_docker(name)
     begun = time.monotonic()
-    if docker is None:
-        record = json.loads(Path(given.record).read_text())
+    if given.record:
+        judgements: dict[str, Judgement] = {}
+        for file in given.record:
+            judgements |= read_judgements(json.loads(Path(file).read_text()))
+        cases = [each for each in cases if each.name in judgements]
     else:
-        record = run_suite(cases, docker, given.option)
-    results["plugin_s"] = round(time.monotonic() - begun, 1)
-    if given.keep:
-        Path(given.keep).write_text(json.dumps(record))
-    marked["plugin"] = mark_all(cases, read_judgements(record))
-    if docker is not None and not given.no_contrast:
+        record = run_suite(cases, make_plain_docker(name), given.option)
+        judgements = read_judgements(record)
+        results["plugin_s"] = round(time.monotonic() - begun, 1)
+        if given.keep:
+            Path(given.keep).write_text(json.dumps(record))
+    results["cases"] = len(cases)
+    marked["plugin"] = mark_all(cases, judgements)
+    if not given.no_contrast:
         begun = time.monotonic()
-        marked["docker and diff"] = mark_all(cases, diff_plainly(cases, docker))
+        marked["docker and diff"] = mark_all(cases, diff_plainly(cases, make_plain_docker(name)))
         results["docker_and_diff_s"] = round(time.monotonic() - begun, 1)
     print(f"{name}: {len(cases)} cases")
     for contender, marks in marked.items():
@@ -141,7 +172,7 @@ def run_set(name: str, given: argparse.Namespace) -> None:
     for each in marked["plugin"]:
         if each.problems:
             print(f"  {each.case.name} ({each.case.truth}): {'; '.join(each.problems)}")
-    if docker is not None and not given.only:
+    if not given.only:
         (HERE / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
 
 
@@ -150,8 +181,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Compare verdicts with the truth.")
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"default: {' and '.join(SETS)}")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these cases alone")
+    parser.add_argument("--few", action="store_true", help="each case on three platforms alone")
     parser.add_argument("--option", action="append", default=[], help="one more for pytest")
-    parser.add_argument("--record", metavar="FILE", help="judge this record, and run nothing")
+    parser.add_argument(
+        "--record", nargs="+", metavar="FILE", help="judge these, and don't run the plugin"
+    )
     parser.add_argument("--keep", metavar="FILE", help="write the record there too")
     parser.add_argument("--no-contrast", action="store_true", help="leave plain docker out")
     given = parser.parse_args()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.member import Member
     from pytest_multiarch.core.observation import Observation
     from pytest_multiarch.core.platform import Platform
+    from pytest_multiarch.core.repeats import Repeats
     from pytest_multiarch.core.variation import Unlike
 
 
@@ -189,16 +190,39 @@ def _clear_emulator(case: Case, emulated: Side, told: str) -> Blame:
     """Say what it means that the control did as native."""
     if case.is_known_fault:
         return Blame(Cause.EMULATOR, False, (told,))
-    starter = _find_starter(emulated.made[0])
-    if starter and not case.is_whole_tree:
+    return _blame_image(emulated.made[0], told, emulated.platform, case.is_whole_tree)
+
+
+def _blame_image(made: Observation, told: str, platform: Platform, is_whole_tree: bool) -> Blame:
+    """Blame the image, unless the control did not reach what a call started."""
+    starter = _find_starter(made)
+    if starter and not is_whole_tree:
         limit = (
             f"only {starter} itself was emulated, not what it started (--multiarch-control has all "
             "of it emulated)"
         )
         return Blame(Cause.UNCONFIRMED, False, (told, limit))
-    reach = "" if case.is_whole_tree else "emulated the first process alone, and "
-    limit = f"this control {reach}says nothing of what is special to emulating {emulated.platform}"
+    reach = "" if is_whole_tree else "emulated the first process alone, and "
+    limit = f"this control {reach}says nothing of what is special to emulating {platform}"
     return Blame(Cause.IMAGE, False, (told, limit))
+
+
+def blame_missing(
+    made: Observation, control: Repeats, platform: Platform, *, has_no_end: bool
+) -> Blame | None:
+    """Say whose doing it is that a platform did not make a call, `made` on the baseline.
+
+    `has_no_end`: it began there, and was not over by its deadline. None if the control tells
+    nothing.
+    """
+    who = f"{control.platform}'s own variant"
+    if control.unended:
+        told = f"{who} does not end by its deadline under the emulator either"
+        return Blame(Cause.EMULATOR, True, (told,))
+    if not has_no_end or not control.observations:
+        return None
+    told = f"it did not end by its deadline, and {who} does under the emulator"
+    return _blame_image(made, told, platform, control.is_whole_tree)
 
 
 _STARTERS = ("sh", "bash", "dash", "ash", "busybox", "env", "timeout", "nice", "tini", "xargs")

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_multiarch.core.blame import Case, Cause, FaultFound, Side, blame_case, describe_fault
+from pytest_multiarch.core.blame import (
+    Case,
+    Cause,
+    FaultFound,
+    Side,
+    blame_case,
+    blame_missing,
+    describe_fault,
+)
 from pytest_multiarch.core.comparison import Comparison, Finding
 from pytest_multiarch.core.parity import Difference, Verdict, VerdictKind, choose_baseline
 from pytest_multiarch.core.rules import PARTS
@@ -236,25 +244,35 @@ class _Judge:
         """Say why a member failed where another one passed: by the last call that tells."""
         suspects = find_suspects(self.verdict, member)
         found = [self.judge(each, member.platform) for each in suspects]
+        missed = [e for e in found if e.part == "calls" and e.cause is not Cause.UNCONFIRMED]
+        if missed and _NO_END in member.reason:
+            return missed[0]
         for causes in ((Cause.IMAGE, Cause.EMULATOR), (Cause.UNSTABLE,), (Cause.UNCONFIRMED,)):
             for each in found:
                 if each.cause in causes and each.part != "calls":
                     return each
-        missed = [each for each in found if each.evidence and each.cause is Cause.EMULATOR]
-        faults = tuple(self.find_faults(member, None)) if member.is_emulated else ()
-        why = "nothing that it recorded differs from the baseline"
-        if suspects:
-            why = f"it did not come to {_describe_call(suspects[0])}, which the baseline made"
-        elif not member.observations:
-            why = "no call of it was recorded"
         if missed:
             return missed[0]
+        faults = tuple(self.find_faults(member, None)) if member.is_emulated else ()
         is_known = any(not each.is_general for each in faults)
         return Diagnosis(
             platform=member.platform,
             cause=Cause.EMULATOR if is_known else Cause.UNCONFIRMED,
-            evidence=(*map(describe_fault, faults), why),
+            evidence=(*map(describe_fault, faults), *self._explain_nothing(member, suspects)),
         )
+
+    def _explain_nothing(self, member: Member, suspects: Iterable[Difference]) -> tuple[str, ...]:
+        """Say why no call tells why a member failed."""
+        missing = next(iter(suspects), None)
+        if missing is None and member.observations:
+            return ("nothing that it recorded differs from the baseline",)
+        if missing is None:
+            return ("no call of it was recorded",)
+        why = f"it did not come to {_describe_call(missing)}, which the baseline made"
+        if _NO_END in member.reason:
+            why = f"{_describe_call(missing)} did not end, and the baseline's did"
+        tried = next((e.problem for e in self._find_controls(missing) if e.problem), "")
+        return (why, *([f"there was no control run: {tried}"] if tried else []))
 
     def _judge(self, difference: Difference, platform: Platform) -> Diagnosis:
         if difference.part == "calls":
@@ -273,24 +291,26 @@ class _Judge:
 
     def _judge_missing(self, difference: Difference, platform: Platform) -> Diagnosis:
         """Judge a call that was not made, or not observed since it did not end."""
-        stuck = [
-            each
-            for each in self.repeats
-            if each.is_control and each.unended and _is_of(each, difference, ())
-        ]
-        if stuck and difference.seen[platform] is None:
-            who = f"{stuck[0].platform}'s own variant"
-            return Diagnosis(
-                platform=platform,
-                cause=Cause.EMULATOR,
-                is_proven=True,
-                evidence=(f"{who} does not end by its deadline under the emulator either",),
-            )
+        made = difference.seen[difference.baseline]
+        if difference.seen[platform] is None and made is not None:
+            reason = self.verdict.find_member(platform).reason
+            for each in self._find_controls(difference):
+                found = blame_missing(made, each, platform, has_no_end=_NO_END in reason)
+                if found is not None:
+                    return Diagnosis(
+                        platform=platform,
+                        cause=found.cause,
+                        is_proven=found.is_proven,
+                        evidence=found.evidence,
+                    )
         return Diagnosis(
             platform=platform,
             cause=Cause.UNCONFIRMED,
             evidence=("how often a call is made is the test's own doing; no call tells why",),
         )
+
+    def _find_controls(self, difference: Difference) -> Iterator[Repeats]:
+        return (e for e in self.repeats if e.is_control and _is_of(e, difference, ()))
 
     def _gather(self, difference: Difference, platform: Platform) -> Case | str:
         """Gather what a call did each time; or say why that is not enough."""
@@ -331,6 +351,8 @@ class _Judge:
         )
 
 
+_NO_END = "did not end within"
+"""What a test's error says of a call that was not over by its deadline."""
 _NOT_REPEATED = "the call was not made again (--multiarch-repeat 3 has every job do so)"
 
 

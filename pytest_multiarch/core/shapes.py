@@ -13,6 +13,7 @@ import string
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import comb
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.normalize import get_pattern
@@ -41,6 +42,9 @@ _DIGIT = re.compile(r"\d")
 _TIME_WORD = re.compile(r"[A-Za-z]+")
 _FRACTION = re.compile(r"(0[:0]*)[.,]0+")
 _LEAST_RANDOM = 6
+_FEW = 8
+"""Of more values several are of one run, and tell less than as many runs."""
+_RARE = 0.05
 _SHORT = 300
 """Up to how many characters lines are remembered with their tokens."""
 
@@ -97,12 +101,23 @@ def is_likely(values: Sequence[str], seen: Sequence[str]) -> bool:
     """Tell whether values may be of what others were drawn from.
 
     The chance that the next value is a new one is about the share of those that came once (Good,
-    1953, https://doi.org/10.1093/biomet/40.3-4.237). So many of the values may be new ones.
+    1953, https://doi.org/10.1093/biomet/40.3-4.237). So many of the values may be new ones; and of
+    one value a run, as many as chance deals to one side alone in one of twenty times.
     """
     counts = Counter(seen)
     once = sum(1 for number in counts.values() if number == 1)
     new = sum(1 for each in values if each not in counts)
-    return new * len(seen) <= once * len(values)
+    if new * len(seen) <= once * len(values):
+        return True
+    if len(counts) < 2 or len(seen) > _FEW:
+        return False
+    least = _deal(len(values), len(seen), len(values))
+    return least <= _RARE < _deal(new, len(seen), len(values))
+
+
+def _deal(new: int, ours: int, theirs: int) -> float:
+    """Give the chance that so many of all values, dealt to two sides, are all on their side."""
+    return comb(ours + theirs - new, ours) / comb(ours + theirs, ours)
 
 
 def _list_values(values: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.core.settling import add_repeats, list_own_questions, list_questions
 from pytest_multiarch.run.replay import (
     CONTROL_TIMES,
+    SPREAD_S,
     TIMES,
     Order,
     is_possible,
@@ -174,6 +175,7 @@ class Replayer:
                 pending.orders,
                 self._open,
                 budget_s=min(budget_s, left_s),
+                spread_s=SPREAD_S,
                 stop=self._stop,
                 tell=tell,
             )
@@ -271,7 +273,11 @@ def replay_now(
     orders, repeats = make_orders(verdict, questions, recipes, is_allowed=is_allowed)
     with state.show_progress("replaying 1 verdict", unit="calls") as tell:
         made = repeat_calls(
-            orders, lambda recipe: open_recipe(session, recipe), budget_s=budget_s, tell=tell
+            orders,
+            lambda recipe: open_recipe(session, recipe),
+            budget_s=budget_s,
+            spread_s=SPREAD_S,
+            tell=tell,
         )
     return state.settle(add_repeats(verdict, (*repeats, *made)))
 
@@ -293,4 +299,9 @@ def repeat_now(
         control_times=1,
         is_allowed=state.settings.control.value.enabled,
     )
-    return repeat_calls([order], lambda recipe: open_recipe(session, recipe), budget_s=math.inf)
+    return repeat_calls(
+        [order],
+        lambda recipe: open_recipe(session, recipe),
+        budget_s=math.inf,
+        spread_s=SPREAD_S,
+    )

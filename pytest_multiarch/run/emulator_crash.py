@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 QUIET_S = 2.0
 """How long a container is silent after QEMU's last words until it is looked at."""
+OVERTAKING_S = 1.0
+"""For how long what comes on stdout may have been said before QEMU's last words."""
 
 _LAST_WORDS = re.compile(rb"qemu: uncaught target signal (\d+) \([^\n]*\) - [^\n]*\n\Z")
 _TAIL = 200
@@ -29,14 +31,20 @@ class CrashWatch:
         self._id = container_id
         self._tail = b""
         self._signal: int | None = None
+        self._said = 0.0
 
     def feed(self, stream: StreamName, chunk: bytes) -> None:
-        """Take the next bytes in; anything said afterwards shows that somebody is alive."""
-        self._signal = None
+        """Take the next bytes in; anything said afterwards shows that somebody is alive.
+
+        The engine carries the streams apart: what was said on stdout before may come after.
+        """
+        now = time.monotonic()
         if stream == "stderr":
             self._tail = (self._tail + chunk)[-_TAIL:]
             found = _LAST_WORDS.search(self._tail)
-            self._signal = int(found[1]) if found else None
+            self._signal, self._said = (int(found[1]) if found else None), now
+        elif now - self._said > OVERTAKING_S:
+            self._signal = None
 
     @property
     def is_suspicious(self) -> bool:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 TIMES = 4
 """How often a call is made again for a verdict: with the first time, five samples."""
 CONTROL_TIMES = 2
+SPREAD_S = 1.1
+"""How far apart the first and the last time are: a time in seconds is to be seen to vary."""
 _AT_ONCE = 2
 _MOST_UNENDED = 2
 _LEAST_S = 1.0
@@ -111,19 +113,25 @@ def repeat_calls(
     open_variant: OpenVariant,
     *,
     budget_s: float,
+    spread_s: float = 0.0,
     stop: threading.Event | None = None,
     tell: TellBytes = ignore_bytes,
 ) -> tuple[Repeats, ...]:
     """Make the calls of members again, two at a time, the members in turns; never raises.
 
-    `budget_s` is for all of it. What there was no time for, or was not possible, is told as a
-    `problem`. `tell` is told how many containers of how many have been.
+    `budget_s` is for all of it. The last turn does not begin before `spread_s` are over. What there
+    was no time for, or was not possible, is told as a `problem`. `tell` is told how many containers
+    of how many have been.
     """
     stop = stop or threading.Event()
     units = [unit for order in orders for unit in _split(order)]
     shots = deque(_take_turns([each for each in units if not each.problem]))
     total = len(shots)
-    deadline = time.monotonic() + budget_s
+    most = max((each.times for each in units), default=0)
+    last = sum(1 for each in units if each.times == most > 1 and not each.problem)
+    begun = time.monotonic()
+    deadline = begun + budget_s
+    spread_until = min(begun + spread_s, deadline)
     open_once = _OpenOnce(open_variant)
 
     def work() -> None:
@@ -132,6 +140,8 @@ def repeat_calls(
                 unit = shots.popleft()
             except IndexError:
                 return
+            if len(shots) < last:
+                stop.wait(spread_until - time.monotonic())
             _fire(unit, open_once, deadline, budget_s, stop)
             tell(total - len(shots), total)
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pytest_multiarch.run.emulator_crash import QUIET_S, CrashWatch
+from pytest_multiarch.run.emulator_crash import OVERTAKING_S, QUIET_S, CrashWatch
 from tests.fake_engine import FakeEngine
 
 LAST_WORDS = b"qemu: uncaught target signal 11 (Segmentation fault) - core dumped\n"
@@ -50,11 +50,20 @@ def test_a_shell_with_another_child_goes_on() -> None:
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_whoever_speaks_afterwards_is_alive(stream: str) -> None:
+def test_whoever_speaks_afterwards_is_alive(stream: str, monkeypatch: pytest.MonkeyPatch) -> None:
     watch = make("qemu-aarch64 sh")
     watch.feed("stderr", LAST_WORDS)
+    later = time.monotonic() + 1.1 * OVERTAKING_S
+    monkeypatch.setattr(time, "monotonic", lambda: later)
     watch.feed(stream, b"still here\n")  # type: ignore[arg-type]
     assert not watch.is_suspicious
+
+
+def test_what_was_said_before_on_stdout_may_come_after_the_last_words() -> None:
+    watch = make("qemu-s390x app")
+    watch.feed("stderr", LAST_WORDS)
+    watch.feed("stdout", b"about to crash\n")
+    assert watch.confirm() == 139
 
 
 def test_reading_is_cut_short_only_under_suspicion() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,6 +88,22 @@ def test_a_run_is_made_again_in_fresh_containers() -> None:
     assert (found.label, found.number, found.problem, found.unended) == ("call 0", 1, "", 0)
     assert engine.calls.count("create_container") == 3
     assert told[-1] == (3, 3)
+
+
+def test_the_last_time_is_some_time_after_the_first() -> None:
+    order = Order(recipe=make_recipe(Call(argv=("app",))), questions=(ask(),), times=3)
+    begun = time.monotonic()
+    (found,) = repeat(FakeEngine(), make_image(app=Ending()), order, spread_s=0.3)
+    assert time.monotonic() - begun >= 0.3
+    assert len(found.observations) == 3
+
+
+def test_the_spread_ends_with_the_budget() -> None:
+    order = Order(recipe=make_recipe(Call(argv=("app",))), questions=(ask(),), times=3)
+    begun = time.monotonic()
+    (found,) = repeat(FakeEngine(), make_image(app=Ending()), order, spread_s=600.0, budget_s=0.5)
+    assert time.monotonic() - begun < 60
+    assert len(found.observations) == 2
 
 
 def test_each_call_is_asked_by_itself() -> None:
