@@ -29,6 +29,9 @@ NOTES = 20
 )
 def test_notes(container, parity):
     """Twenty notes are written and read back."""
+    database = container.services["db"].execution
+    is_same = os.environ["BENCHMARK_DATABASE"] == "same"
+    assert database.is_emulated == (is_same and container.execution.is_emulated)
     host, port = container.address(8080)
     url = f"http://{host}:{port}/notes"
     for number in range(NOTES):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from pytest_multiarch.core.call import NETWORK_PREFIX
 from pytest_multiarch.core.rules import ParityRules
 from pytest_multiarch.core.wait import CallableWait, StrategyWait
 
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 50
 """How many steps of a container are kept: to repeat more of them takes longer than it is worth."""
+
+
+_NETWORKS_OF_ENGINES = ("", "none", "bridge", "default", "host")
+
+
+def explain_network(network: str) -> str:
+    """Say why what ran in a network cannot be made again; empty if it can."""
+    if network in _NETWORKS_OF_ENGINES:
+        return ""
+    if network.startswith(NETWORK_PREFIX):
+        return "it ran beside other containers, in a network of the test's own, and they are gone"
+    return f"it ran in the network {network}, whose other containers may not be as they were"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +106,7 @@ class Recipe:
         if found is None:
             return "it is a value of the test's own, which only the test can make again"
         if found.kind == "run":
-            network = found.call.network
-            if network not in ("", "none", "bridge", "default"):
-                return f"it ran in the network {network}, whose other containers are gone"
-            return ""
+            return explain_network(found.call.network)
         container = self.containers[found.container]
         if container.problem:
             return container.problem

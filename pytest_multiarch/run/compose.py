@@ -87,7 +87,9 @@ def _start(
 ) -> Container:
     document = project.read_config()
     service = read_service(document, order.service)
-    call = replace(service.call, timeout_s=timeout_s)
+    # The name that compose gives the network of files that name none.
+    network = Network(node, f"{project.name}_default")
+    call = replace(service.call, timeout_s=timeout_s, network=network.name)
     settings = ContainerSettings(call=call, ports=service.ports, waits=waits)
     if recorder is not None:
         for each in document.get("services") or ():
@@ -103,8 +105,6 @@ def _start(
     started.id = ids.pop(order.service)
     _check_created(started.inspect(), variant)
     prepare(node, started.id, variant, call)
-    # The name that compose gives the network of files that name none.
-    network = Network(node, f"{project.name}_default")
     for other, container_id in ids.items():
         network.services[other] = _adopt(node, other, container_id, document, beside=network)
     container = Container(started, recorder=recorder, beside=network)

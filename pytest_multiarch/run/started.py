@@ -9,8 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.call import NETWORK_PREFIX, Call, FileToCopy
-from pytest_multiarch.core.recipe import MOST_STEPS, ContainerRecipe, Step
+from pytest_multiarch.core.call import Call, FileToCopy
+from pytest_multiarch.core.recipe import MOST_STEPS, ContainerRecipe, Step, explain_network
 from pytest_multiarch.core.wait import (
     READY_TIMEOUT_S,
     HealthWait,
@@ -187,8 +187,8 @@ class StartedContainer:
             if self._touches:
                 how = ", ".join(self._touches)
                 problem = f"its container could be used past the plugin: the test asked for {how}"
-            elif call.network.startswith(NETWORK_PREFIX):
-                problem = "its container was beside others in a network, which are gone"
+            else:
+                problem = explain_network(call.network)
             return ContainerRecipe(
                 call=call,
                 ports=self.settings.ports,

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.5
-_HOLD_S = 0.05
+_HOLD_S = 0.2
+"""How long a connection has to last: on a busy machine Docker's proxy hangs up after 80 ms."""
 _CONNECT_S = 2.0
 _ANSWER_S = 5.0
 _LOG_LINES = 20_000

@@ -57,7 +57,7 @@ def start_sleeping(
         notes = len(list(suite.folder.glob("asleep-*")))
         return notes == processes and len(suite.list_left_behind()) >= 2 * processes
 
-    wait_for(are_asleep, timeout_s=60, what="containers")
+    wait_for(are_asleep, timeout_s=120, what="containers")
     return process
 
 

@@ -27,7 +27,7 @@ WAITS = """
 
     def is_served(container):
         host, port = container.address(8080)
-        with urllib.request.urlopen(f"http://{{host}}:{{port}}/passwd", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{{host}}:{{port}}/passwd", timeout=60) as answer:
             return b"postgres" in answer.read()
 
     @pytest.mark.container(*SERVE, ports=[8080], wait="^ready$")

@@ -81,8 +81,8 @@ class NodeSuite:
         path = self.suite.environ["PATH"]
         self.suite.environ["PATH"] = f"{node['ssh_bin']}{os.pathsep}{path}"
 
-    def list_created(self, engine: str, since: float) -> set[str]:
-        """List what containers of the suite the engine saw being created: their images."""
+    def list_created(self, engine: str, since: float) -> list[str]:
+        """List the containers that the engine saw the suite create: their images, no probes."""
         left = []
         for pid in self.suite.list_pids():
             left += self.engines.run_docker(
@@ -91,7 +91,7 @@ class NodeSuite:
                 "--filter", f"label=org.pytest-multiarch.pid={pid}",
                 "--format", "{{.Actor.Attributes.image}}",
             ).splitlines()  # fmt: skip
-        return set(left)
+        return [each for each in left if "probe" not in each]
 
     def list_left(self) -> dict[str, list[str]]:
         """List what is left on each side."""
@@ -169,7 +169,7 @@ def test_every_variant_runs_where_it_should(node: NodeSuite, disjoint_image: str
         for each in record["members"]
     }
     for engine, platform in PLATFORMS.items():
-        seen = {each for each in node.list_created(engine, since) if "probe" not in each}
+        seen = set(node.list_created(engine, since))
         known = ids[platform]["variant"]
         assert seen <= {disjoint_image, known["digest"], known["pin"]}, seen
         assert seen
@@ -274,39 +274,115 @@ def test_a_fallback_is_allowed_and_said(node: NodeSuite, images: Mapping[str, st
     assert all("its own node" in each["execution"]["note"] for each in arm64)
 
 
-def test_kill(node: NodeSuite, images: Mapping[str, str], disjoint_image: str) -> None:
-    """After SIGKILL of the test process nothing is left, on either side."""
+SERVICES = """
+    import pathlib, socket
+    import pytest
+    from pytest_multiarch import service
+
+    pytestmark = [
+        pytest.mark.image("{image}"),
+        pytest.mark.platforms("linux/amd64", "linux/arm64"),
+    ]
+    HOSTS = {hosts}
+    NAMES = {{"amd64": "x86_64", "arm64": "aarch64"}}
+
+    @pytest.mark.container("app", "sleep", "99", with_={{
+        "one": service("{image}", "httpd", "-f", "-p", "8080", "-h", "/bin", wait=8080),
+        "two": service("{image}", "app", "sleep", "99", platform="same"),
+    }})
+    def test_services(container, platform):
+        one, two = container.services["one"], container.services["two"]
+        assert str(one.platform) == "linux/amd64"
+        assert one.execution.kind.value == "native"
+        assert two.exec("uname", "-m").stdout.strip() == NAMES[platform.architecture]
+        assert one.address(8080)[0] == HOSTS[platform.architecture]
+        for name in ("one", "two"):
+            assert container.exec("ping", "-c", "1", name, observe=False).exit_code == 0
+
+    def test_compose(variant, platform):
+        path = pathlib.Path(__file__).parent / "compose.yaml"
+        with variant.compose(path, service="app", wait="up") as container:
+            machine = container.exec("uname", "-m", observe=False).stdout.strip()
+            assert machine == NAMES[platform.architecture]
+            host, port = container.address(8080)
+            assert host == HOSTS[platform.architecture]
+            socket.create_connection((host, port), 5).close()
+            assert container.services["db"].exec("uname", "-m").stdout.strip() == "x86_64"
+            assert container.exec("ping", "-c", "1", "db", observe=False).exit_code == 0
+"""
+COMPOSE = """
+    services:
+      app:
+        image: acme/app:1.4
+        command: ["sh", "-c", "echo up; exec httpd -f -p 8080 -h /bin"]
+        ports: ["8080"]
+      db:
+        image: {image}
+        command: ["app", "sleep", "99"]
+"""
+
+
+@pytest.mark.needs_engine("registry")
+@pytest.mark.parametrize("way", ["tcp", "ssh"])
+def test_what_is_beside_a_variant_is_on_its_node(
+    node: NodeSuite, registry_images: Mapping[str, str], way: str
+) -> None:
+    """Services, those of a compose file, and their networks: natively, where the variant is."""
+    node.configure(way)
+    hosts = {"amd64": "127.0.0.1", "arm64": "127.0.0.2" if way == "tcp" else "127.0.0.1"}
+    image = registry_images["sample"]
+    node.suite.write("compose.yaml", COMPOSE.format(image=image))
+    node.suite.write("test_it.py", SERVICES.format(image=image, hosts=hosts))
+    since = time.time() - 0.5
+    finished = node.suite.run("-v", timeout_s=300)
+    assert finished.exit_code == 0, finished.output
+    for engine in PLATFORMS:
+        assert len(node.list_created(engine, since)) == 5, engine
+    assert node.list_left() == {}
+    assert node.suite.list_watchdogs() == []
+
+
+def test_kill(node: NodeSuite, disjoint_image: str) -> None:
+    """After SIGKILL containers, services and networks are gone, on either side."""
     node.configure("ssh")
     process = start_sleeping_on_both(node, disjoint_image)
+    for engine, left in node.list_left().items():
+        kinds = [each.partition(" ")[0] for each in left]
+        assert (kinds.count("container"), kinds.count("network")) == (2, 1), engine
     process.kill()
     process.wait()
-    wait_for(lambda: not node.list_left(), timeout_s=20, what="nothing left")
+    wait_for(lambda: not node.list_left(), timeout_s=60, what="nothing left")
 
 
 def start_sleeping_on_both(node: NodeSuite, image: str) -> subprocess.Popen[str]:
-    """Start a suite whose test has a container on each side."""
+    """Start a suite whose test has a container and a service on each side."""
     node.suite.write(
         "test_it.py",
         f"""
         import pathlib
         import pytest
+        from pytest_multiarch import service
 
         pytestmark = [
             pytest.mark.image("{image}"),
             pytest.mark.platforms("linux/amd64", "linux/arm64"),
         ]
+        SLEEPS = pytest.mark.container(
+            "app", "sleep", "3600", scope="session",
+            with_={{"one": service("{image}", "app", "sleep", "3600", platform="same")}},
+        )
 
         def test_first(variants):
             variants["linux/amd64"].run("app", "arch")
             variants["linux/arm64"].run("app", "arch")
 
-        @pytest.mark.container("app", "sleep", "3600", scope="session")
+        @SLEEPS
         def test_sleeps(container, platform):
             if platform.architecture == "arm64":
                 pathlib.Path("asleep").touch()
                 container.exec("app", "sleep", "3600", timeout=100)
 
-        @pytest.mark.container("app", "sleep", "3600", scope="session")
+        @SLEEPS
         def test_later(container, platform):
             container.exec("app", "arch")
         """,
@@ -317,7 +393,7 @@ def start_sleeping_on_both(node: NodeSuite, image: str) -> subprocess.Popen[str]
         assert process.poll() is None, node.suite.read_output()
         return (node.suite.folder / "asleep").exists()
 
-    wait_for(is_asleep, timeout_s=60, what="containers")
+    wait_for(is_asleep, timeout_s=120, what="containers")
     return process
 
 
@@ -343,4 +419,4 @@ def test_a_node_that_dies_in_the_middle(node: NodeSuite, disjoint_image: str) ->
         assert {each["node"] for each in arm64} <= {there, ""}
     finally:
         node.change_daemon("revive")
-    wait_for(lambda: not node.list_left(), timeout_s=30, what="nothing left")
+    wait_for(lambda: not node.list_left(), timeout_s=60, what="nothing left")

@@ -72,7 +72,7 @@ def test_kill(podman_suite: Suite, registry_images: Mapping[str, str]) -> None:
     process = start_sleeping(podman_suite, registry_images["sample"])
     process.kill()
     process.wait()
-    wait_until_clean(podman_suite, within_s=20)
+    wait_until_clean(podman_suite, within_s=60)
 
 
 def test_a_difference_is_caught(podman_suite: Suite, registry_images: Mapping[str, str]) -> None:

@@ -46,11 +46,12 @@ DIFFERING = """
     def test_fails(variant):
         assert variant.run("sh", "-c", "ls /proc/self/task | wc -l").stdout == "1\\n"
 
-    @pytest.mark.container("sleep", "300")
+    @pytest.mark.container("sleep", "300", tmpfs={"/scratch": "size=3m"}, mem_limit="64m")
     def test_container(container):
-        container.exec("sh", "-c", "echo one > /tmp/one", observe=False)
+        container.exec("sh", "-c", "echo one > /scratch/one", observe=False)
         container.copy_in(b"two\\n", "/tmp/two")
-        container.exec("sh", "-c", "cat /tmp/one /tmp/two; ls /proc/self/task | wc -l")
+        script = "df -m /scratch | tail -1 | awk '{print $2}'; cat /scratch/one /tmp/two"
+        container.exec("sh", "-c", f"{script}; ls /proc/self/task | wc -l")
 
     def test_all_at_once(variants):
         for variant in variants.values():
@@ -162,6 +163,43 @@ def test_nothing_is_made_again_without_time_for_it(suite: Suite, images: Mapping
     found = read_verdicts(suite.folder / "r")
     assert found["test_noise"] == found["test_differs"] == ("diverged", "unconfirmed")
     assert "--multiarch-replay=0" in finished.output
+
+
+BESIDE = """
+    from pytest_multiarch import service
+
+    COUNT = ("sh", "-c", "ls /proc/self/task | wc -l")
+    SLEEP = service("{sample}", "sleep", "300")
+
+    def test_network(variant):
+        with variant.network({{"one": SLEEP}}) as network:
+            variant.run(*COUNT, network=network)
+
+    @pytest.mark.container("sleep", "300", with_={{"one": SLEEP}})
+    def test_services(container):
+        container.exec(*COUNT)
+
+    def test_compose(variant):
+        with variant.compose("compose.yaml", service="app") as container:
+            container.exec(*COUNT)
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["lone", "xdist"])
+def test_what_ran_beside_others_is_unconfirmed(
+    suite: Suite, images: Mapping[str, str], options: tuple[str, ...]
+) -> None:
+    """Alone it could come to something else, which would be no evidence."""
+    write(suite, BESIDE.format(**images), images)
+    suite.write("compose.yaml", "services: {app: {image: x, command: sleep 300}}")
+    finished = suite.run(ENOUGH, "--multiarch-record=r.json", *options)
+    found = read_verdicts(suite.folder / "r.json")
+    assert found == dict.fromkeys(
+        ("test_network", "test_services", "test_compose"), ("diverged", "unconfirmed")
+    ), finished.output
+    said = " ".join(finished.output.split())
+    assert said.count("the call could not be made again: it ran beside other containers") >= 3
+    assert suite.list_left_behind() == []
 
 
 def test_unstable_can_be_a_failure(suite: Suite, images: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_multiarch.core.call import Call, FileToCopy
+from pytest_multiarch.core.call import NETWORK_PREFIX, Call, FileToCopy
 from pytest_multiarch.core.errors import ImageError
 from pytest_multiarch.core.recipe import ContainerRecipe, Recipe, RecordedCall, Step
 from pytest_multiarch.core.settling import CallInQuestion
@@ -189,9 +189,23 @@ def test_a_container_that_anybody_could_use_is_not_repeated() -> None:
 
 
 @pytest.mark.parametrize(
+    ("network", "says"),
+    [("", ""), ("none", ""), ("host", ""), ("net-1", "in the network net-1"),
+     (f"{NETWORK_PREFIX}1", "beside other containers")],
+)  # fmt: skip
+def test_a_container_beside_others_is_not_repeated(network: str, says: str) -> None:
+    call = Call(argv=("app",), network=network, aliases=("web",) if says else ())
+    container = start_container(FakeEngine(), make_image(app=Ending(exit_code=None)), call=call)
+    problem = container.started.to_recipe().problem
+    assert says in problem
+    assert bool(says) == bool(problem)
+
+
+@pytest.mark.parametrize(
     ("recipe", "position", "says"),
     [
         (make_recipe(Call(argv=("app",), network="net-1")), 0, "in the network net-1"),
+        (make_recipe(Call(network=f"{NETWORK_PREFIX}1")), 0, "beside other containers, in a"),
         (make_recipe(Call(argv=("app",))), 5, "a value of the test's own"),
         (make_recipe(problem="no way"), 0, "no way"),
         (
@@ -203,7 +217,7 @@ def test_a_container_that_anybody_could_use_is_not_repeated() -> None:
             "more than 50 times before",
         ),
     ],
-    ids=["network", "check", "recipe", "steps"],
+    ids=["network", "services", "check", "recipe", "steps"],
 )
 def test_what_cannot_be_made_again_says_why(recipe: Recipe, position: int, says: str) -> None:
     engine = FakeEngine()

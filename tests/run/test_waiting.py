@@ -177,7 +177,7 @@ def test_a_container_that_ends_while_it_is_waited_for() -> None:
 
 
 def test_a_port_of_a_server_that_waits_for_its_client() -> None:
-    with serving(lambda connection: time.sleep(0.3)) as container:
+    with serving(lambda connection: time.sleep(1)) as container:
         container.wait_until(80, timeout=2)
 
 
