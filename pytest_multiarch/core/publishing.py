@@ -350,7 +350,7 @@ class _Planner(_Findings):
         return frozenset(
             member.platform
             for verdict in self._judgement.verdicts
-            if verdict.kind is VerdictKind.EQUAL
+            if verdict.kind in (VerdictKind.EQUAL, VerdictKind.DIVERGED)  # refused for itself
             for member in verdict.compared
             if member.variant and member.variant.reference == self._image
         )

@@ -109,6 +109,8 @@ class Resolver:
                 except MultiarchError as error:
                     self._variants[key] = error
             found = self._variants[key]
+            if reference.text in self._built and isinstance(found, ResolvedVariant):
+                found = self._variants[key] = self._follow_built(reference, found)
         if isinstance(found, MultiarchError):
             raise found.with_traceback(None)
         return found
@@ -131,6 +133,20 @@ class Resolver:
         if local.index is None:
             return _resolve_single(reference, local, platform, problem="built for another")
         return self._resolve_in_store(reference, local, local.index, platform)
+
+    def _follow_built(self, reference: ImageReference, found: ResolvedVariant) -> ResolvedVariant:
+        """Take the same variant from under the name, should another run have built it again.
+
+        With nothing changed the index is another all the same: provenance has times in it.
+        """
+        if found.kind != "manifest" or self._engine.find_image(found.create_image) is not None:
+            return found
+        again = self._engine.find_image(reference.text)
+        entries = again.index.entries if again is not None and again.index is not None else ()
+        if again is None or found.digest not in [each.digest for each in entries]:
+            return found
+        self._built[reference.text][found.platform] = again.id
+        return replace(found, create_image=again.id)
 
     def _find_source(self, reference: ImageReference) -> _Source:
         if reference.text not in self._sources:

@@ -302,3 +302,32 @@ def test_a_cache_comes_back_on_another_machine(
         assert (each["steps"], each["cached"], each["emulated"]) == (3, 3, [])
     assert "all of 3 steps cached" in second.output
     forget()
+
+
+MEANWHILE = """
+    import os, subprocess, sys
+
+    def test_first(variant):
+        assert variant.run("cat", "/etc/built").exit_code == 0
+        if "INNER" not in os.environ:
+            inner = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_it.py"]
+            subprocess.run(inner, check=True, env={**os.environ, "INNER": "1"})
+
+    def test_second(variant):
+        assert variant.run("cat", "/etc/built").exit_code == 0
+"""
+
+
+def test_a_second_run_of_the_same_build_meanwhile(
+    suite: Suite, base: str, forget: Callable[[], None]
+) -> None:
+    """Nothing was changed: the tests of the first go on, on what they began with."""
+    config = "build: app\nplatforms: [linux/amd64, linux/arm64]\n"
+    prepare(suite, f"FROM {base}\nCOPY Dockerfile /etc/built\n", MEANWHILE, config)
+    done = suite.run("--multiarch-record=record.json", timeout_s=400)
+    assert done.list_statuses() == {
+        f"{name}[{platform}]": "passed"
+        for name in ("test_first", "test_second")
+        for platform in ("linux/amd64", "linux/arm64")
+    }, done.output
+    forget()

@@ -404,6 +404,21 @@ def test_an_image_that_is_built_again_meanwhile_is_said() -> None:
         node.resolve(reference, AMD64)
 
 
+def test_the_same_that_is_built_again_meanwhile_is_followed() -> None:
+    """Its index is another all the same: provenance has times in it."""
+    tools = make_tools()
+    node, reference, build = provide(tools)
+    before = node.resolve(reference, ARM64)
+    local = tools.engine.local.pop(before.create_image)
+    again = replace(local, id="sha256:again")
+    tools.engine.local |= {reference.text: again, again.id: again}
+    found = node.resolve(reference, ARM64)
+    assert (found.create_image, found.digest) == (again.id, build.platforms[ARM64].digest)
+    del tools.engine.local[again.id]
+    tools.engine.add(reference.text, FakeImage(platform=AMD64))
+    assert node.resolve(reference, ARM64) == found
+
+
 def test_the_spec_is_told_apart_by_its_key() -> None:
     tools = make_tools()
     node, _, _ = provide(tools)
