@@ -479,7 +479,7 @@ def _join(pieces: Iterable[str | Shape]) -> tuple[str | Shape, ...]:
 
 def mask_volatile(line: str, level: int) -> str:
     """Put a name in place of what often varies: at level 1 times, addresses and the like, at level
-    2 every number too, at level 3 every word.
+    2 every number too, and bars and spaces have one length, at level 3 every word.
     """
     if not level:
         return line
@@ -491,7 +491,7 @@ def _mask_token(token: Token, level: int) -> str:
     if kind in ("time", "uuid", "duration", "address"):
         return f"<{kind}>"
     has_digits = any(each.isdigit() for each in text)
-    if kind == "mark":
+    if kind in ("mark", "space"):
         return text[0] if level >= 2 else text
     if kind == "number" and (level >= 2 or "." in text):
         return "<number>"

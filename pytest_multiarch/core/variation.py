@@ -373,6 +373,29 @@ class VaryingKeys(Variation):
         return self.inner.find_unlike(known, platform)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaryingRedraws(Variation):
+    """A line that is drawn anew in its place; `inner` is learned with each drawing as a line."""
+
+    inner: Variation
+
+    def show(self) -> tuple[str, ...]:
+        return self.inner.show()
+
+    def find_unlike(self, texts: Sequence[str], platform: Platform) -> Unlike | None:
+        if not all(map(_REDRAW.search, texts)):
+            return Unlike("it draws no line anew")
+        found = self.inner.find_unlike(list(map(_split_redraws, texts)), platform)
+        return Unlike(found.reason) if found else None
+
+
+_REDRAW = re.compile(r"\r(?!\n)")
+
+
+def _split_redraws(text: str) -> str:
+    return _REDRAW.sub("\n", text)
+
+
 def _sort_keys(text: str) -> tuple[str, Hashable] | None:
     """Give JSON with its keys sorted, and their order; numbers stay as they are written."""
     if not text.lstrip().startswith(("{", "[")):
@@ -414,6 +437,10 @@ def _learn(texts: tuple[str, ...], platform: Platform) -> Variation:
         inner = _learn_plain(tuple(each[0] for each in known), platform)
         how = "the order of keys"
         return VaryingKeys(samples=texts, platform=platform, how=how, inner=inner)
+    if all(map(_REDRAW.search, texts)) and not all(map(_is_binary, texts)):
+        inner = _learn_plain(tuple(map(_split_redraws, texts)), platform)
+        if inner.how:
+            return VaryingRedraws(samples=texts, platform=platform, how=inner.how, inner=inner)
     return _learn_plain(texts, platform)
 
 
