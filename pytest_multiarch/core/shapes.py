@@ -113,13 +113,16 @@ def is_likely(values: Sequence[str], seen: Sequence[str]) -> bool:
         return True
     if len(counts) < 2 or len(seen) > _FEW:
         return False
-    least = _deal(len(values), len(seen), len(values))
-    return least <= _RARE < _deal(new, len(seen), len(values))
+    return is_chance(new, len(seen), len(values))
 
 
-def _deal(new: int, ours: int, theirs: int) -> float:
-    """Give the chance that so many of all values, dealt to two sides, are all on their side."""
-    return comb(ours + theirs - new, ours) / comb(ours + theirs, ours)
+def is_chance(number: int, ours: int, theirs: int) -> bool:
+    """Whether chance may well deal so many of all values to one side alone: their side."""
+
+    def deal(some: int) -> float:
+        return comb(ours + theirs - some, ours) / comb(ours + theirs, ours)
+
+    return deal(theirs) <= _RARE < deal(number)
 
 
 def _list_values(values: Iterable[str]) -> str:
