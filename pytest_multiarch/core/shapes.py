@@ -26,6 +26,8 @@ _NUMBER = (
     r"(?:\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\w)(?!\.\w)"  # not 1.2.3
     r"|\d+\.\d+(?=[A-Za-z]{1,3}\b))"  # 1.5K
 )
+_BARS = "#=*.|~>"
+"""What bars are drawn with."""
 _TOKEN = re.compile(
     rf"(?P<time>{get_pattern('timestamps')}|{get_pattern('dates')})"
     rf"|(?P<uuid>{get_pattern('uuids')})"
@@ -34,7 +36,7 @@ _TOKEN = re.compile(
     rf"|(?P<number>{_NUMBER})"
     r"|(?P<word>\w+)"
     r"|(?P<space>[ \t]+)"
-    r"|(?P<mark>[\s\S])"
+    rf"|(?P<mark>(?P<bar>[{_BARS}])(?P=bar)*|[\s\S])"
 )
 _VALUES = ("time", "uuid", "duration", "address", "number", "word")
 """The kinds of tokens of which one can stand in another's place."""
@@ -111,13 +113,16 @@ def is_likely(values: Sequence[str], seen: Sequence[str]) -> bool:
         return True
     if len(counts) < 2 or len(seen) > _FEW:
         return False
-    least = _deal(len(values), len(seen), len(values))
-    return least <= _RARE < _deal(new, len(seen), len(values))
+    return is_chance(new, len(seen), len(values))
 
 
-def _deal(new: int, ours: int, theirs: int) -> float:
-    """Give the chance that so many of all values, dealt to two sides, are all on their side."""
-    return comb(ours + theirs - new, ours) / comb(ours + theirs, ours)
+def is_chance(number: int, ours: int, theirs: int) -> bool:
+    """Whether chance may well deal so many of all values to one side alone: their side."""
+
+    def deal(some: int) -> float:
+        return comb(ours + theirs - some, ours) / comb(ours + theirs, ours)
+
+    return deal(theirs) <= _RARE < deal(number)
 
 
 def _list_values(values: Iterable[str]) -> str:
@@ -173,6 +178,7 @@ def learn_line(lines: Sequence[str]) -> LinePattern:
 
 
 def _learn_rows(rows: Sequence[Sequence[Token]]) -> list[str | Shape]:
+    rows = _add_empty_bars(rows)
     if _are_aligned(rows):
         pieces = _learn_columns(rows)
         if not _is_cut_by_chance(_join(pieces)):
@@ -184,6 +190,18 @@ def _learn_rows(rows: Sequence[Sequence[Token]]) -> list[str | Shape]:
     before = [row[:at] for row, at in zip(rows, places, strict=True)]
     after = [row[at + 1 :] for row, at in zip(rows, places, strict=True)]
     return [*_learn_side(before), anchor.text, *_learn_side(after)]
+
+
+def _add_empty_bars(rows: Sequence[Sequence[Token]]) -> Sequence[Sequence[Token]]:
+    """End all rows with a bar if some do: of nothing there is none."""
+    marks = {row[-1].text[0] for row in rows if row and _is_bar(row[-1])}
+    if len(marks) != 1:
+        return rows
+    return [row if row and _is_bar(row[-1]) else [*row, Token("mark", "")] for row in rows]
+
+
+def _is_bar(token: Token) -> bool:
+    return token.kind == "mark" and token.text[:1] in _BARS
 
 
 def _learn_side(rows: Sequence[Sequence[Token]]) -> list[str | Shape]:
@@ -229,9 +247,14 @@ def _are_aligned(rows: Sequence[Sequence[Token]]) -> bool:
         return False
     for column in zip(*solid, strict=True):
         kinds = {each.kind for each in column}
-        if not kinds <= set(_VALUES) and len({each.text for each in column}) > 1:
+        if not kinds <= set(_VALUES) and not _is_run({each.text for each in column}):
             return False
     return True
+
+
+def _is_run(texts: set[str]) -> bool:
+    """Whether marks are the same, or bars of one mark that are longer or shorter."""
+    return len(texts) == 1 or len({each for text in texts for each in text}) == 1
 
 
 def _learn_columns(rows: Sequence[Sequence[Token]]) -> list[str | Shape]:
@@ -266,9 +289,12 @@ def _make_space(seen: tuple[str, ...]) -> Shape:
 
 
 def _loosen(piece: str | Shape, after: Sequence[str | Shape]) -> str | Shape:
-    """Let a column of numbers be as wide as its numbers are."""
+    """Let a column of numbers be as wide as its numbers are, and a bar be none."""
     is_space = isinstance(piece, str) and not piece.strip(" ")
     is_number = any(isinstance(each, Shape) and each.name == "number" for each in after)
+    is_bar = any(isinstance(each, Shape) and each.pattern.endswith("{0,}") for each in after)
+    if is_space and is_bar:
+        return _make_space(("",))
     return _make_space((str(piece),)) if is_space and is_number else piece
 
 
@@ -390,7 +416,8 @@ _RANDOM_ALPHABETS = {"[a-z]": "[0-9a-z_]", "[A-Z]": "[0-9A-Z_]", "[A-Za-z]": "[0
 def _learn_word(texts: tuple[str, ...]) -> Shape:
     characters = {each for text in texts for each in text}
     if len(characters) == 1 and not characters & set(string.ascii_letters + string.digits):
-        least = min(1, *map(len, texts))
+        lengths = set(map(len, texts))
+        least = 0 if len(lengths) > 2 else min(1, *lengths)
         pattern = f"{re.escape(characters.pop())}{{{least},}}"
         return Shape(name="run", pattern=pattern, seen=texts)
     name, alphabet = next(
@@ -455,7 +482,7 @@ def _join(pieces: Iterable[str | Shape]) -> tuple[str | Shape, ...]:
 
 def mask_volatile(line: str, level: int) -> str:
     """Put a name in place of what often varies: at level 1 times, addresses and the like, at level
-    2 every number too, at level 3 every word.
+    2 every number too, and bars and spaces have one length, at level 3 every word.
     """
     if not level:
         return line
@@ -467,6 +494,8 @@ def _mask_token(token: Token, level: int) -> str:
     if kind in ("time", "uuid", "duration", "address"):
         return f"<{kind}>"
     has_digits = any(each.isdigit() for each in text)
+    if kind in ("mark", "space"):
+        return text[0] if level >= 2 else text
     if kind == "number" and (level >= 2 or "." in text):
         return "<number>"
     if kind == "word" and level >= 3:

@@ -20,7 +20,7 @@ from pytest_multiarch.core.names import (
     split_names,
     texts_agree,
 )
-from pytest_multiarch.core.shapes import LinePattern, Shape, learn_line, mask_volatile
+from pytest_multiarch.core.shapes import LinePattern, Shape, is_chance, learn_line, mask_volatile
 from pytest_multiarch.core.stream import encode_output
 
 if TYPE_CHECKING:
@@ -264,27 +264,45 @@ class VaryingLines(Variation):
 
     def find_unlike(self, texts: Sequence[str], platform: Platform) -> Unlike | None:
         found: dict[str, list[str]] = {}
+        absent: Counter[str] = Counter()
         for text in texts:
             lines = _split_loose(text, platform)
             keys = [mask_volatile(each, self.level) for each in lines]
             counts = Counter(keys)
-            for key in (*self.counts, *counts):
-                least, most = self.counts.get(key, (0, 0))
-                is_enough = counts[key] >= min(least, 1) if least < most else counts[key] == least
-                if not is_enough:
-                    return Unlike(f"{key[:200]!r} comes {_count_times(counts[key])}")
-            if self._list_fixed(keys) != self.order:
+            missing = self._list_missing(counts)
+            why = self._explain_counts(counts, missing)
+            if why:
+                return Unlike(why)
+            absent.update(missing)
+            if self._list_fixed(keys) != tuple(e for e in self.order if e not in missing):
                 return Unlike("the lines that have an order have another")
             places = _find_places(keys, self.loose, self.counts)
             if any(places[kind] != {at} for kind, at in self.places.items() if kind in places):
                 return Unlike("lines that change places are beyond lines that do not")
             for key, line in zip(keys, lines, strict=True):
                 found.setdefault(key, []).append(line)
+        for key, number in absent.items():
+            if not is_chance(number, len(self.samples), len(texts)):
+                return Unlike(f"{key[:200]!r} comes {_count_times(0)}")
         for key, lines in found.items():
             why = self._compare_alike(key, lines, len(texts), platform)
             if why:
                 return Unlike(why)
         return None
+
+    def _list_missing(self, counts: Counter[str]) -> frozenset[str]:
+        """List lines that do not come, and came once, or more often, on the baseline."""
+        often = (key for key, (least, most) in self.counts.items() if least == 1 < most)
+        return frozenset(often).difference(counts)
+
+    def _explain_counts(self, counts: Counter[str], missing: frozenset[str]) -> str:
+        for key in (*self.counts, *counts):
+            least, most = self.counts.get(key, (0, 0))
+            number = counts[key]
+            is_enough = number >= min(least, 1) if least < most else number == least
+            if not is_enough and key not in missing:
+                return f"{key[:200]!r} comes {_count_times(number)}"
+        return ""
 
     def _compare_alike(self, key: str, lines: list[str], number: int, platform: Platform) -> str:
         known = self.alike[key]
@@ -373,6 +391,29 @@ class VaryingKeys(Variation):
         return self.inner.find_unlike(known, platform)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaryingRedraws(Variation):
+    """A line that is drawn anew in its place; `inner` is learned with each drawing as a line."""
+
+    inner: Variation
+
+    def show(self) -> tuple[str, ...]:
+        return self.inner.show()
+
+    def find_unlike(self, texts: Sequence[str], platform: Platform) -> Unlike | None:
+        if not all(map(_REDRAW.search, texts)):
+            return Unlike("it draws no line anew")
+        found = self.inner.find_unlike(list(map(_split_redraws, texts)), platform)
+        return Unlike(found.reason) if found else None
+
+
+_REDRAW = re.compile(r"\r(?!\n)")
+
+
+def _split_redraws(text: str) -> str:
+    return _REDRAW.sub("\n", text)
+
+
 def _sort_keys(text: str) -> tuple[str, Hashable] | None:
     """Give JSON with its keys sorted, and their order; numbers stay as they are written."""
     if not text.lstrip().startswith(("{", "[")):
@@ -414,6 +455,10 @@ def _learn(texts: tuple[str, ...], platform: Platform) -> Variation:
         inner = _learn_plain(tuple(each[0] for each in known), platform)
         how = "the order of keys"
         return VaryingKeys(samples=texts, platform=platform, how=how, inner=inner)
+    if all(map(_REDRAW.search, texts)) and not all(map(_is_binary, texts)):
+        inner = _learn_plain(tuple(map(_split_redraws, texts)), platform)
+        if inner.how:
+            return VaryingRedraws(samples=texts, platform=platform, how=inner.how, inner=inner)
     return _learn_plain(texts, platform)
 
 

@@ -68,6 +68,24 @@ def test_a_random_number_may_be_a_name_of_an_architecture() -> None:
     assert fits(["n 17\n", "n 318\n", "n 412\n"], ["n 386\n", "n 99\n"])
 
 
+def test_bars_may_be_longer_shorter_or_none() -> None:
+    ours = [f"<=  4 ms {n:3d} {'#' * n}".rstrip() + "\n" for n in (4, 11, 0, 18, 7)]
+    assert fits(ours, [f"<=  4 ms {n:3d} {'#' * n}\n" for n in (1, 19, 6)])
+    assert not fits(ours, [f"<=  4 ms {n:3d} {'*' * n}\n" for n in (1, 19, 6)])
+    assert not fits(ours, [f"<=  4 s {n:3d} {'#' * n}\n" for n in (1, 19, 6)])
+
+
+def test_a_line_that_is_drawn_anew_may_be_so_more_or_less_often() -> None:
+    def draw(number: int, end: str = "done\n") -> str:
+        bars = [f"[{'=' * n}>{' ' * (40 - n)}] {3 * n}%" for n in range(number)]
+        return "\r".join([*bars, end])
+
+    ours = [draw(n) for n in (9, 14, 22, 31, 12)]
+    assert fits(ours, [draw(n) for n in (7, 25, 5)])
+    assert not fits(ours, [draw(n, "failed\n") for n in (7, 25, 5)])
+    assert not fits(ours, [draw(n).replace("\r", "\n") for n in (9, 14, 22)])
+
+
 # What is a difference in spite of noise
 
 
@@ -162,6 +180,14 @@ def test_a_line_that_comes_more_or_less_often_may_come_more_often() -> None:
     assert not fits(ours, ["ready\n"])
     assert not fits(ours, ["wait\nwait\nready\nready\n"])
     assert not fits(ours, ["wait\nfailed\n"])
+
+
+def test_a_line_that_comes_once_or_more_may_be_absent_by_chance_and_not_always() -> None:
+    ours = [number * "wait\n" + "ready\n" for number in (3, 1, 1, 6, 2)]
+    others = [number * "wait\n" + "ready\n" for number in (0, 1, 0, 4, 2)]
+    assert fits(ours, others)
+    assert not fits(ours, ["ready\n"] * 5)
+    assert not fits(ours, ["ready\n"] * 4 + ["wait\nready\n"])
 
 
 def test_a_line_that_comes_sometimes_may_come_or_not() -> None:
