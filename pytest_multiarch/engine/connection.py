@@ -8,8 +8,10 @@ came with its headers, leaves a socket open where no engine answers, and loads i
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import json
+import os
 import re
 import socket
 from typing import TYPE_CHECKING, Any
@@ -235,6 +237,12 @@ class _PooledConnection(urllib3.connection.HTTPConnection):
 
     def connect(self) -> None:
         self.sock = open_socket(self._endpoint)
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
+        """Read the answer; urllib3 asks for it even where the request met a closed connection."""
+        if self.sock is None:
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        return super().getresponse()
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import select
 import socket
@@ -117,6 +118,22 @@ def test_an_engine_that_hangs_up_is_gone(impostor: Impostor) -> None:
     impostor.add({"ID": "x"})
     engine = open_engine(impostor.endpoint, {})
     with pytest.raises(EngineGoneError, match="stopped answering"):
+        engine.find_image("x")
+
+
+def test_an_engine_that_resets_a_new_connection_is_gone(
+    impostor: Impostor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """urllib3 asks for the answer all the same."""
+    impostor.add(VERSION)
+    impostor.add({"ID": "x"})
+    engine = open_engine(impostor.endpoint, {})
+
+    def reset(endpoint: Endpoint) -> None:
+        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+
+    monkeypatch.setattr("pytest_multiarch.engine.connection.open_socket", reset)
+    with pytest.raises(EngineGoneError, match="stopped answering: Connection reset by peer"):
         engine.find_image("x")
 
 
