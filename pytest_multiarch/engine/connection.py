@@ -71,13 +71,15 @@ class Connection:
         """
         self.endpoint = endpoint
         self._pool = _EnginePool(endpoint)
+        said = ""
         try:
             response = self._send("GET", "/version", timeout_s=_CONNECT_TIMEOUT_S)
+            said = _quote_answer(response)
             document = json.loads(response.data)
             self.version: Mapping[str, Any] = document
             offered = parse_version(document["ApiVersion"])
         except (*_TRANSPORT_ERRORS, ValueError, KeyError, TypeError) as error:
-            said = explain_ssh_failure(endpoint.url) if endpoint.scheme == "ssh" else ""
+            said = said or (explain_ssh_failure(endpoint.url) if endpoint.scheme == "ssh" else "")
             raise explain_unreachable(endpoint.url, endpoint.origin, error, said=said) from error
         self.api_version = _choose_version(endpoint, offered, document)
         self._prefix = f"/v{self.api_version[0]}.{self.api_version[1]}"
@@ -217,6 +219,14 @@ class Connection:
     def close(self) -> None:
         """Let go of all connections."""
         self._pool.close()
+
+
+def _quote_answer(response: urllib3.BaseHTTPResponse) -> str:
+    """Say what something answers that is no engine, or wants TLS; empty for an engine's answer."""
+    if response.status == http.HTTPStatus.OK:
+        return ""
+    text = response.data.decode("utf-8", "replace").strip()
+    return f"it answers {response.status}: {text or response.reason}"
 
 
 class _EnginePool(urllib3.HTTPConnectionPool):

@@ -88,6 +88,12 @@ def test_something_else_at_the_address_is_no_engine(impostor: Impostor, body: by
         open_engine(impostor.endpoint, {})
 
 
+def test_an_engine_that_wants_tls_says_so_itself(impostor: Impostor) -> None:
+    impostor.add(b"Client sent an HTTP request to an HTTPS server.\n", "400 Bad Request")
+    with pytest.raises(EngineError, match="it answers 400: Client sent an HTTP request to an"):
+        open_engine(impostor.endpoint, {})
+
+
 def test_an_engine_that_is_too_old_is_told(impostor: Impostor) -> None:
     impostor.add({"Version": "19.03", "ApiVersion": "1.40"})
     with pytest.raises(EngineError, match=r"19\.03, with API 1\.40"):
