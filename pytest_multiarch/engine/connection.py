@@ -8,8 +8,10 @@ came with its headers, leaves a socket open where no engine answers, and loads i
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import json
+import os
 import re
 import socket
 from typing import TYPE_CHECKING, Any
@@ -69,13 +71,15 @@ class Connection:
         """
         self.endpoint = endpoint
         self._pool = _EnginePool(endpoint)
+        said = ""
         try:
             response = self._send("GET", "/version", timeout_s=_CONNECT_TIMEOUT_S)
+            said = _quote_answer(response)
             document = json.loads(response.data)
             self.version: Mapping[str, Any] = document
             offered = parse_version(document["ApiVersion"])
         except (*_TRANSPORT_ERRORS, ValueError, KeyError, TypeError) as error:
-            said = explain_ssh_failure(endpoint.url) if endpoint.scheme == "ssh" else ""
+            said = said or (explain_ssh_failure(endpoint.url) if endpoint.scheme == "ssh" else "")
             raise explain_unreachable(endpoint.url, endpoint.origin, error, said=said) from error
         self.api_version = _choose_version(endpoint, offered, document)
         self._prefix = f"/v{self.api_version[0]}.{self.api_version[1]}"
@@ -217,6 +221,14 @@ class Connection:
         self._pool.close()
 
 
+def _quote_answer(response: urllib3.BaseHTTPResponse) -> str:
+    """Say what something answers that is no engine, or wants TLS; empty for an engine's answer."""
+    if response.status == http.HTTPStatus.OK:
+        return ""
+    text = response.data.decode("utf-8", "replace").strip()
+    return f"it answers {response.status}: {text or response.reason}"
+
+
 class _EnginePool(urllib3.HTTPConnectionPool):
     """Connections to an endpoint, kept for the next request."""
 
@@ -235,6 +247,12 @@ class _PooledConnection(urllib3.connection.HTTPConnection):
 
     def connect(self) -> None:
         self.sock = open_socket(self._endpoint)
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
+        """Read the answer; urllib3 asks for it even where the request met a closed connection."""
+        if self.sock is None:
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        return super().getresponse()
 
 
 @contextlib.contextmanager

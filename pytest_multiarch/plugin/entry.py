@@ -6,6 +6,7 @@ own tests need is imported when the first of them is collected.
 
 from __future__ import annotations
 
+import sys
 import uuid
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from pytest_multiarch.plugin.state import RECIPES_INPUT, RUN_INPUT, STATE, Plugi
 
 if TYPE_CHECKING:
     import pytest
+
+    from pytest_multiarch.run.session import Session
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -107,6 +110,19 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.stash[STATE].check_rules()
 
 
+def _close(session: Session) -> None:
+    """Close a session; what a node that is gone still has is left to its watchdog, and said."""
+    from pytest_multiarch.core.errors import MultiarchError
+
+    try:
+        session.close()
+    except MultiarchError as error:
+        sys.stderr.write(
+            f"pytest-multiarch: not everything could be removed: {error}\n"
+            "what is left is removed once the engine is back\n"
+        )
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove what this process still has on its nodes, and let them go."""
     state = config.stash.get(STATE, None)
@@ -116,7 +132,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         state.replayer.close()
     if state is not None and state.session is not None:
         session, state.session = state.session, None
-        session.close()
+        _close(session)
     if state is not None and state.has_builds and not state.worker:
         from pytest_multiarch.plugin.wiring import forget_builds
 

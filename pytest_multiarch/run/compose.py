@@ -106,7 +106,9 @@ def _start(
     _check_created(started.inspect(), variant)
     prepare(node, started.id, variant, call)
     for other, container_id in ids.items():
-        network.services[other] = _adopt(node, other, container_id, document, beside=network)
+        network.services[other] = _adopt(
+            node, other, container_id, document, image=images.get(other, ""), beside=network
+        )
     container = Container(started, recorder=recorder, beside=network)
     begun = time.perf_counter()
     try:
@@ -134,13 +136,22 @@ def _check_created(state: ContainerState, variant: ResolvedVariant) -> None:
 
 
 def _adopt(
-    node: Node, name: str, container_id: str, document: Mapping[str, object], *, beside: Network
+    node: Node,
+    name: str,
+    container_id: str,
+    document: Mapping[str, object],
+    *,
+    image: str,
+    beside: Network,
 ) -> Container:
-    """Give the container of another service, of whose image no more is known than the engine's."""
+    """Give the container of another service.
+
+    Of its image no more is known than the engine's, and its name if it is not built.
+    """
     state = node.engine.inspect_container(container_id)
     platform = _find_platform(node, state)
     variant = ResolvedVariant(
-        reference=ImageReference.parse(state.image),
+        reference=ImageReference.parse(image or state.image),
         platform=platform,
         kind="manifest" if state.manifest_digest else "config",
         digest=state.manifest_digest or state.image,

@@ -64,6 +64,15 @@ class Logs(NamedTuple):
     stderr: str
 
 
+class Services(dict[str, "Container"]):
+    """What runs beside a container, by name."""
+
+    def __missing__(self, name: str) -> Container:
+        raise KeyError(
+            f"there is no service {name!r} beside it; there is {', '.join(self) or 'none'}"
+        )
+
+
 class Container:
     """A running container of one variant, for one test."""
 
@@ -124,7 +133,7 @@ class Container:
     @property
     def services(self) -> Mapping[str, Container]:
         """What runs beside it, by name."""
-        return {} if self.network is None else self.network.services
+        return Services() if self.network is None else self.network.services
 
     def __repr__(self) -> str:
         return f"<container {self._started.id[:12]} of {self.variant.reference} on {self.platform}>"
@@ -261,8 +270,9 @@ class Container:
         if port not in state.ports:
             published = ", ".join(map(str, state.ports)) or "none"
             start = "service(..., " if self._name else "@pytest.mark.container("
+            whose = f"service {self._name!r}" if self._name else "the container"
             raise UsageError(
-                f"port {port} of the container is not published (published: {published})",
+                f"port {port} of {whose} is not published (published: {published})",
                 cure=f"write {start}ports=[{port}])",
             )
         return self._started.node.engine.host, state.ports[port][1]

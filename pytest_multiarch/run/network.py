@@ -13,7 +13,7 @@ from pytest_multiarch.core.errors import MultiarchError, PlatformMissingError, U
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.run.calls import name_known, name_values
-from pytest_multiarch.run.container import Container, start_ready
+from pytest_multiarch.run.container import Container, Services, start_ready
 from pytest_multiarch.run.explain import explain_ended
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Network:
     def __init__(self, node: Node, name: str) -> None:
         self.node = node
         self.name = name
-        self.services: dict[str, Container] = {}
+        self.services = Services()
 
     @classmethod
     def make(cls, node: Node) -> Network:

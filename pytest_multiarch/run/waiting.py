@@ -37,6 +37,8 @@ _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.5
 _HOLD_S = 0.2
 """How long a connection has to last: on a busy machine Docker's proxy hangs up after 80 ms."""
+_PODMAN_HOLD_S = 1.0
+"""A rootless Podman's takes 200 ms, on a busy machine 350."""
 _CONNECT_S = 2.0
 _ANSWER_S = 5.0
 _LOG_LINES = 20_000
@@ -125,7 +127,7 @@ def _check_port(container: Container, port: int) -> str | None:
     try:
         address = container.address(port)
         with socket.create_connection(address, timeout=_CONNECT_S) as connection:
-            connection.settimeout(_HOLD_S)
+            connection.settimeout(_PODMAN_HOLD_S if _is_on_podman(container) else _HOLD_S)
             try:
                 return None if connection.recv(1) else "; it hangs up"
             except TimeoutError:
@@ -134,6 +136,10 @@ def _check_port(container: Container, port: int) -> str | None:
         return f"; {error.headline}"
     except OSError as error:
         return f"; {error.strerror or error}"
+
+
+def _is_on_podman(container: Container) -> bool:
+    return container.started.node.engine.read_facts().product == "Podman"
 
 
 def _check_http(container: Container, wait: HttpWait) -> str | None:
@@ -163,8 +169,9 @@ def _check_health(container: Container) -> str | None:
     if state.health == "healthy":
         return None
     if not state.health and state.is_running:
-        is_podman = container.started.node.engine.read_facts().product == "Podman"
-        note = " (Podman does not see that of an image in the OCI format)" if is_podman else ""
+        note = ""
+        if _is_on_podman(container):
+            note = " (Podman does not see that of an image in the OCI format)"
         raise NotReadyError(
             f"{container.variant.reference} has no HEALTHCHECK to wait for{note}",
             cure="give another wait=, for example a port or a line of its log",

@@ -413,6 +413,8 @@ def test_a_node_that_dies_in_the_middle(node: NodeSuite, disjoint_image: str) ->
             assert there in case.message
             assert "Traceback" not in case.message
         assert finished.cases["test_later[linux/amd64]"].status == "passed"
+        assert "Traceback" not in finished.output
+        assert "not everything could be removed" in finished.output
         assert node.suite.list_left_behind("main") == []
         record = json.loads((node.suite.folder / "record.json").read_text())
         arm64 = [each for each in record["members"] if each["platform"] == "linux/arm64"]

@@ -77,6 +77,8 @@ ENOUGH = "--multiarch-replay=120"
 def write(suite: Suite, source: str, images: Mapping[str, str]) -> None:
     head = textwrap.dedent(HEAD).format(sample=images["sample"])
     suite.write("test_a.py", head + textwrap.dedent(source))
+    # Recipes are in the folder for temporary files, where those of other suites may be meanwhile.
+    suite.environ["TMPDIR"] = str(suite.folder)
 
 
 def read_verdicts(path: Path) -> dict[str, tuple[str, str]]:
@@ -123,7 +125,7 @@ def test_verdicts_are_the_same_under_xdist(differing: Suite, finished: Finished)
     parallel = differing.run(ENOUGH, "--multiarch-record=parallel.json", "-n", "2")
     assert read_verdicts(differing.folder / "parallel.json") == VERDICTS, parallel.output
     assert parallel.list_statuses() == finished.list_statuses()
-    assert list_recipe_folders() == []
+    assert list_recipe_folders(differing) == []
     assert differing.list_left_behind() == []
 
 
@@ -141,8 +143,8 @@ def test_a_merge_comes_to_the_same(differing: Suite, finished: Finished) -> None
     assert read_verdicts(differing.folder / "merged.json") == VERDICTS
 
 
-def list_recipe_folders() -> list[Path]:
-    return [*Path("/tmp").glob("pytest-multiarch-recipes-*")]
+def list_recipe_folders(suite: Suite) -> list[Path]:
+    return [*suite.folder.glob("pytest-multiarch-recipes-*")]
 
 
 def list_guards(pid: int) -> list[Path]:
@@ -297,8 +299,8 @@ def test_a_killed_session_leaves_no_recipes(suite: Suite, images: Mapping[str, s
     """
     write(suite, source, images)
     process = suite.start("-n", "2")
-    wait_for(list_recipe_folders, timeout_s=120, what="a recipe")
-    (folder,) = list_recipe_folders()
+    wait_for(lambda: list_recipe_folders(suite), timeout_s=120, what="a recipe")
+    (folder,) = list_recipe_folders(suite)
     assert folder.stat().st_mode & 0o077 == 0
     wait_for(lambda: list_guards(process.pid), timeout_s=60, what="the guard")
     process.kill()

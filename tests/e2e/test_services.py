@@ -360,7 +360,7 @@ def test_compose(suite: Suite, names: dict[str, str]) -> None:
     assert "it has app, db, done" in cases["test_no_such_service[linux/amd64]"].message
     never = cases["test_not_ready[linux/amd64]"].message
     assert "not ready within 0.5 s" in never
-    assert re.search(r"service 'db' .*\n.*\n +database", never)
+    assert re.search(rf"service 'db' \({re.escape(names['sample'])} on .*\n.*\n +database", never)
     assert suite.list_left_behind() == []
     assert "pytest-multiarch-" not in suite.engines.run_docker(
         "main", "volume", "ls", "--filter", "label=org.pytest-multiarch.session"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import select
 import socket
@@ -87,6 +88,12 @@ def test_something_else_at_the_address_is_no_engine(impostor: Impostor, body: by
         open_engine(impostor.endpoint, {})
 
 
+def test_an_engine_that_wants_tls_says_so_itself(impostor: Impostor) -> None:
+    impostor.add(b"Client sent an HTTP request to an HTTPS server.\n", "400 Bad Request")
+    with pytest.raises(EngineError, match="it answers 400: Client sent an HTTP request to an"):
+        open_engine(impostor.endpoint, {})
+
+
 def test_an_engine_that_is_too_old_is_told(impostor: Impostor) -> None:
     impostor.add({"Version": "19.03", "ApiVersion": "1.40"})
     with pytest.raises(EngineError, match=r"19\.03, with API 1\.40"):
@@ -117,6 +124,22 @@ def test_an_engine_that_hangs_up_is_gone(impostor: Impostor) -> None:
     impostor.add({"ID": "x"})
     engine = open_engine(impostor.endpoint, {})
     with pytest.raises(EngineGoneError, match="stopped answering"):
+        engine.find_image("x")
+
+
+def test_an_engine_that_resets_a_new_connection_is_gone(
+    impostor: Impostor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """urllib3 asks for the answer all the same."""
+    impostor.add(VERSION)
+    impostor.add({"ID": "x"})
+    engine = open_engine(impostor.endpoint, {})
+
+    def reset(endpoint: Endpoint) -> None:
+        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+
+    monkeypatch.setattr("pytest_multiarch.engine.connection.open_socket", reset)
+    with pytest.raises(EngineGoneError, match="stopped answering: Connection reset by peer"):
         engine.find_image("x")
 
 

@@ -284,8 +284,11 @@ def test_a_service_without_a_network() -> None:
         assert db.network is None
         with pytest.raises(UsageError) as caught:
             db.address(80)
+        assert "port 80 of service 'db' is not published" in caught.value.what
         assert caught.value.cure == "write service(..., ports=[80])"
         assert db.services == {}
+        with pytest.raises(KeyError, match="no service 'web' beside it; there is none"):
+            db.services["web"]
     assert bench.name_left() == []
 
 

@@ -38,7 +38,9 @@ def running(engine: FakeEngine | None = None, **ending: Any) -> Container:
 
 
 @contextmanager
-def serving(answer: Callable[[socket.socket], None]) -> Iterator[Container]:
+def serving(
+    answer: Callable[[socket.socket], None], *, product: str = "Docker"
+) -> Iterator[Container]:
     """A container whose port 80 is a server here that does this with each connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -55,6 +57,7 @@ def serving(answer: Callable[[socket.socket], None]) -> Iterator[Container]:
         thread.start()
         engine = FakeEngine()
         engine.ports = {80: server.getsockname()}
+        engine.facts = replace(engine.facts, product=product)
         yield start_container(engine, ports=(80,), waits=(waiting.CallableWait(lambda c: True),))
         server.shutdown(socket.SHUT_RDWR)
         thread.join(5)
@@ -177,7 +180,7 @@ def test_a_container_that_ends_while_it_is_waited_for() -> None:
 
 
 def test_a_port_of_a_server_that_waits_for_its_client() -> None:
-    with serving(lambda connection: time.sleep(1)) as container:
+    with serving(lambda connection: time.sleep(2)) as container:
         container.wait_until(80, timeout=2)
 
 
@@ -190,6 +193,14 @@ def test_a_port_that_hangs_up_is_not_ready() -> None:
     """So does Docker's proxy while nothing listens in the container."""
     with (
         serving(lambda connection: None) as container,
+        pytest.raises(NotReadyError, match="hangs up"),
+    ):
+        container.wait_until(80, timeout=0.3)
+
+
+def test_podman_takes_its_time_to_hang_up() -> None:
+    with (
+        serving(lambda connection: time.sleep(0.35), product="Podman") as container,
         pytest.raises(NotReadyError, match="hangs up"),
     ):
         container.wait_until(80, timeout=0.3)
