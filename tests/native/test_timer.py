@@ -80,8 +80,7 @@ def test_a_signal_is_told(ask: Ask) -> None:
 def test_cpu_time_contains_that_of_descendants(ask: Ask) -> None:
     spin = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"
     reports, _ = ask("sh", "-c", f"sh -c '{spin}'; true")
-    sample = reports[0].sample
-    assert sample.user_s + sample.system_s > 0.5 * sample.wall_s > 0.01
+    assert reports[0].sample.user_s + reports[0].sample.system_s > 0.02
 
 
 def test_output_is_dropped_unless_it_is_loud(ask: Ask) -> None:
