@@ -43,7 +43,7 @@ def test_a_divergence_is_at_its_test() -> None:
     (line,) = annotate(judge(*diverge(line=7)))
     assert line == (
         "::error file=app/test_app.py,line=7,title=DIVERGED test_app.py%3A%3Atest_x::"
-        'linux/arm64 differs from linux/amd64 (baseline): stdout of "app"'
+        'linux/arm64 differs from linux/amd64 (baseline): stdout of "app"; diagnosis: unconfirmed'
     )
 
 
@@ -181,7 +181,7 @@ def test_code_quality_has_what_gitlab_asks_for() -> None:
     assert len(fingerprint) == 64
     assert finding == {
         "description": "DIVERGED test_app.py::test_x: linux/arm64 differs from linux/amd64 "
-        '(baseline): stdout of "app"',
+        '(baseline): stdout of "app"; diagnosis: unconfirmed',
         "check_name": "pytest-multiarch diverged",
         "severity": "major",
         "location": {"path": "app/test_app.py", "lines": {"begin": 7}},

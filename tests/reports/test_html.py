@@ -81,7 +81,6 @@ def sample() -> Page:
     "text",
     [
         "2 of 48 tests behave differently on linux/arm64, linux/arm/v7 and linux/s390x",
-        "1 of them equal in outcome only: nothing was observed.",
         "linux/s390x differs from linux/amd64 (baseline): exit code of",
         "139 (128 + 11, SIGSEGV)",
         "qemu: uncaught target signal 11",
@@ -127,6 +126,11 @@ def test_a_test_over_budget_stands_before_what_is_in_order(sample: Page) -> None
     )
     assert rows[at]["class"] == "has-case"
     assert all(each["data-v"] != "equal" for each in rows[:at])
+
+
+def test_tests_that_observed_nothing_are_counted() -> None:
+    page = render(make_member(AMD64), make_member(ARM64))
+    assert "1 of them equal in outcome only: nothing was observed." in page.text
 
 
 def test_a_page_of_one_platform_has_no_chart() -> None:
