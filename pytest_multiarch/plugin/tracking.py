@@ -586,7 +586,7 @@ def _attach_logs(
     log = JobLog(service)
     # A service stands on its network too, and a fixture of the test's own is no wider one.
     beside = (one for each in containers for one in (each, *each.services.values()))
-    for container in {each.id: each for each in beside}.values():
+    for container in {each.started.id: each for each in beside}.values():
         what = f"service {container.name}" if container.name else "container"
         where = f"on {container.platform} ({container.execution})"
         secrets = trace.secrets | name_values(container.started.settings.call.env)
