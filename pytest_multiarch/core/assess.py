@@ -57,10 +57,11 @@ def assess(measurement: Measurement, given: Circumstances) -> Overhead:
         sizes = given.sizes.get(each.platform, ImageSizes())
         split = None
         if base is not None and control is not None and each.execution.is_emulated:
-            split = _split_ratio(each, base, control, given.control_note)
+            split = _split_ratio(control, base, _divide(each, control), given.control_note)
         elif base is not None and each is not base and each.platform in emulated:
             twin = emulated[each.platform]
-            split = _compare_twin(each, base, twin, given.twin_notes.get(each.platform, ""))
+            note = given.twin_notes.get(each.platform, "")
+            split = _split_ratio(twin, each, _divide(each, base), note)
         costs.append(
             PlatformCost(
                 label=given.label,
@@ -116,32 +117,20 @@ def _name_samples(one: PlatformSamples) -> Samples:
 
 
 def _split_ratio(
-    one: PlatformSamples, base: PlatformSamples, control: PlatformSamples, note: str
+    emulated: PlatformSamples,
+    native: PlatformSamples,
+    other: Ratio | None,
+    note: str,
 ) -> ControlCost | None:
-    emulator, architecture = _divide(control, base), _divide(one, control)
-    if emulator is None or architecture is None:
+    """Tell what emulating the same programs costs; `other` is the architecture's part."""
+    emulator = _divide(emulated, native)
+    if emulator is None or other is None:
         return None
     return ControlCost(
         emulator=emulator,
-        architecture=architecture,
-        execution=control.execution,
-        samples_s=control.walls_s,
-        note=note,
-    )
-
-
-def _compare_twin(
-    native: PlatformSamples, base: PlatformSamples, twin: PlatformSamples, note: str
-) -> ControlCost | None:
-    """Tell what emulating a platform costs from its being run on hardware of its own too."""
-    emulator, architecture = _divide(twin, native), _divide(native, base)
-    if emulator is None or architecture is None:
-        return None
-    return ControlCost(
-        emulator=emulator,
-        architecture=architecture,
-        execution=twin.execution,
-        samples_s=twin.walls_s,
+        architecture=other,
+        execution=emulated.execution,
+        samples_s=emulated.walls_s,
         note=note,
     )
 

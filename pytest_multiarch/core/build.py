@@ -71,9 +71,7 @@ class BuildSpec:
 
     def name_for(self, platform: Platform) -> str:
         """The name of one platform's image, where an engine keeps one platform under a name."""
-        suffix = "-".join(filter(None, (platform.architecture, platform.variant)))
-        base = self.name if ":" in self.name.rpartition("/")[2] else f"{self.name}:latest"
-        return f"{base}-{suffix}"
+        return name_apart(self.name, platform)
 
     def list_args(self, platform: Platform | None) -> dict[str, str]:
         """Give the build arguments, with those of one platform."""
@@ -133,6 +131,13 @@ def _set_apart(option: str, platform: Platform) -> str:
 def _tag_apart(reference: str, platform: Platform) -> str:
     has_tag = ":" in reference.rpartition("/")[2]
     return f"{reference}-{platform.slug}" if has_tag else f"{reference}:{platform.slug}"
+
+
+def name_apart(reference: str, platform: Platform) -> str:
+    """Name the image of one platform, where an engine keeps one platform under a name."""
+    suffix = "-".join(filter(None, (platform.architecture, platform.variant)))
+    base = reference if ":" in reference.rpartition("/")[2] else f"{reference}:latest"
+    return f"{base}-{suffix}"
 
 
 def describe_cache(option: str) -> str:

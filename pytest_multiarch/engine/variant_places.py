@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from pytest_multiarch.core.build import BuildSpec
+from pytest_multiarch.core.build import name_apart
 from pytest_multiarch.core.errors import ImageNotFoundError
 from pytest_multiarch.core.ports import FoundVariant
 from pytest_multiarch.core.reference import ImageReference
@@ -154,9 +154,8 @@ class EnginePlace:
         if "@" in tested.reference:
             return None
         # An engine that keeps one platform under a name has what was built under one for each.
-        apart = BuildSpec(context="", dockerfile="", tag=tested.reference)
         found = None
-        for name in (apart.name_for(tested.platform), tested.reference):
+        for name in (name_apart(tested.reference, tested.platform), tested.reference):
             if self._store.inspect(name) is None:
                 continue
             source = open_engine_image(self._store, name, address=self._address)

@@ -43,7 +43,7 @@ from pytest_multiarch.plugin.reports import (
 )
 from pytest_multiarch.plugin.state import MEMBERSHIP, SPREAD, STATE, TRACE, PluginState
 from pytest_multiarch.reports.job_log import JobLog
-from pytest_multiarch.run.calls import name_values
+from pytest_multiarch.run.calls import find_call_faults, name_values
 from pytest_multiarch.run.container import Container
 from pytest_multiarch.run.network import Network
 from pytest_multiarch.run.variant import Variant
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pytest_multiarch.core.budget import Budget
-    from pytest_multiarch.core.call import RunResult
     from pytest_multiarch.core.copied_file import Surroundings
     from pytest_multiarch.core.cost import PlatformCost
     from pytest_multiarch.core.emulator_faults import Fault
@@ -173,8 +172,7 @@ class TestRecorder:
         self._trace.note_call(
             self._platform, seen, observation, result.wall_s if inside_s is None else inside_s
         )
-        if result.execution.is_emulated:
-            self._trace.note_faults(self._platform, (*_find_faults(result), *seen.crashes))
+        self._trace.note_faults(self._platform, (*find_call_faults(result), *seen.crashes))
 
     def note_env(self, env: Mapping[str, str]) -> None:
         """Have what the test passes shown by its name."""
@@ -185,22 +183,6 @@ class TestRecorder:
         self._trace.containers.append(container)
         for each in (container, *container.services.values()):
             self.note_env(each.started.settings.call.env)
-
-
-def _find_faults(result: RunResult) -> tuple[Fault, ...]:
-    """Find the emulator's faults in a call; what one printed that succeeded is its own matter."""
-    if not result.exit_code and not result.err.size:
-        return ()
-    from pytest_multiarch.core.emulator_faults import find_faults
-
-    outputs = (result.err.head, result.out.head) if result.exit_code else (result.err.head,)
-    return find_faults(
-        *outputs,
-        execution=result.execution,
-        platform=result.platform,
-        exit_code=result.exit_code,
-        argv=result.command.argv,
-    )
 
 
 class ParityChecker:

@@ -120,20 +120,25 @@ def run_once(
     return result, name_known(ended.state) | name_values(call.env)
 
 
-def find_random_crashes(result: RunResult) -> tuple[Fault, ...]:
-    """Find the emulator's faults in a call that failed, if another run may well pass."""
-    if not result.exit_code or not result.execution.is_emulated:
+def find_call_faults(result: RunResult) -> tuple[Fault, ...]:
+    """Find the emulator's faults in a call; what one printed that succeeded is its own matter."""
+    if not result.execution.is_emulated or not (result.exit_code or result.err.size):
         return ()
     from pytest_multiarch.core.emulator_faults import find_faults
 
-    found = find_faults(
-        result.err.head,
-        result.out.head,
+    outputs = (result.err.head, result.out.head) if result.exit_code else (result.err.head,)
+    return find_faults(
+        *outputs,
         execution=result.execution,
         platform=result.platform,
         exit_code=result.exit_code,
         argv=result.command.argv,
     )
+
+
+def find_random_crashes(result: RunResult) -> tuple[Fault, ...]:
+    """Find the emulator's faults in a call that failed, if another run may well pass."""
+    found = find_call_faults(result) if result.exit_code else ()
     return tuple(each for each in found if each.is_random and not each.is_general)
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import shlex
 import shutil
 import signal
-import socket
 import stat
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from private_engine.daemons import request
 from private_engine.host_changes import choose_subnet
 from private_engine.journal import Journal, is_ok, say, spawn, stop
 
@@ -77,8 +76,8 @@ def start_podman(journal: Journal, name: str, base: Path, registry_port: int) ->
         argv = [*words, "system", "service", "--time", "0", f"unix://{docker}"]
         if name == ROOTLESS:
             argv, env = become_nobody(folder, argv, env)
-        spawn(journal, name, argv, env, lambda: bool(ask(docker, "/version")))
-    say(f"  engine {name}: Podman {ask(docker, '/version')['Version']}, unix://{docker}")
+        spawn(journal, name, argv, env, lambda: bool(request(docker, "/version")))
+    say(f"  engine {name}: Podman {request(docker, '/version')['Version']}, unix://{docker}")
 
 
 def write_configuration(
@@ -148,32 +147,17 @@ def become_nobody(
     return ["unshare", "--mount", "sh", "-ec", "\n".join(lines)], {**kept, **own, "PATH": path}
 
 
-def ask(docker: Path, path: str, method: str = "GET") -> Any:
-    """Return the JSON that the service answers, or None if it does not."""
-    connection = http.client.HTTPConnection("localhost", timeout=30.0)
-    try:
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(30.0)
-        connection.sock.connect(str(docker))
-        connection.request(method, path)
-        return json.loads(connection.getresponse().read() or b"null")
-    except (OSError, ValueError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-
-
 def stop_podman(journal: Journal, name: str) -> None:
     """Remove a service's containers and networks, and end it."""
     folder = find_folder(journal, name)
     docker = folder / "run/podman.sock"
     process = journal.find_process(name)
     if process:
-        for container in ask(docker, "/containers/json?all=1") or []:
-            ask(docker, f"/containers/{container['Id']}?force=1&v=1", "DELETE")
-        for network in ask(docker, "/networks") or []:
+        for container in request(docker, "/containers/json?all=1") or []:
+            request(docker, f"/containers/{container['Id']}?force=1&v=1", "DELETE")
+        for network in request(docker, "/networks") or []:
             if network["Name"] != "podman":
-                ask(docker, f"/networks/{network['Id']}", "DELETE")
+                request(docker, f"/networks/{network['Id']}", "DELETE")
     stop(process)
     if name == ROOTLESS:
         with contextlib.suppress(OSError, ValueError):  # what holds the user's namespace
@@ -188,7 +172,7 @@ def stop_podman(journal: Journal, name: str) -> None:
 def describe(journal: Journal, name: str) -> dict[str, Any] | None:
     """Return a service, in the shape that `status --json` prints; None where it does not run."""
     docker = find_folder(journal, name) / "run/podman.sock"
-    version = journal.find_process(name) and ask(docker, "/version")
+    version = journal.find_process(name) and request(docker, "/version")
     if not version:
         return None
     return {
