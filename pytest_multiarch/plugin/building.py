@@ -85,7 +85,7 @@ def provide_image(
     if replaced.text != source.name:
         return replaced
     state = request.config.stash[STATE]
-    wanted = dict.fromkeys(_list_platforms(state, source, is_computed=is_computed))
+    wanted = _list_platforms(state, source, is_computed=is_computed)
     reference, build = find_session(request.config).build(source, platform, wanted)
     state.note_build(build)
     refuse_failed(build, platform)

@@ -295,8 +295,6 @@ def find_mark(node: pytest.Item, *names: str) -> pytest.Mark | None:
         plain: pytest.Mark = getattr(mark, "mark", mark)
         if plain.name in names:
             return plain
-    if len(names) == 1:
-        return node.get_closest_marker(names[0])
     return next((mark for mark in node.iter_markers() if mark.name in names), None)
 
 

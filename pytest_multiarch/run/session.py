@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from pytest_multiarch.run.started import ContainerSettings, StartedContainer, de
 from pytest_multiarch.run.variant import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from pytest_multiarch.core.build import Build, BuildSpec
@@ -184,14 +184,16 @@ class Session:
             EngineError: there is no engine.
         """
         node = self.find_place(platform).node
-        wanted = [each for each in dict.fromkeys((*platforms, platform)) if self._runs(each, node)]
-        return node.builds.provide(spec, wanted)
+        return node.builds.provide(spec, self._list_of(node, platforms, platform))
 
-    def _runs(self, platform: Platform, node: Node) -> bool:
-        try:
-            return self.find_place(platform).node is node
-        except PlatformUnavailableError:
-            return False
+    def _list_of(
+        self, node: Node, platforms: Iterable[Platform], last: Platform
+    ) -> Iterator[Platform]:
+        """Give those of some platforms that a node runs; they are asked for only if it builds."""
+        for each in dict.fromkeys((*platforms, last)):
+            with suppress(PlatformUnavailableError):
+                if self.find_place(each).node is node:
+                    yield each
 
     def look_first(
         self, variant: Variant, rules: ImageRules, platforms: Sequence[Platform]
