@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from private_engine.daemons import request
+from private_engine.daemons import request, unmount_below
 from private_engine.host_changes import choose_subnet
 from private_engine.journal import Journal, is_ok, say, spawn, stop
 
@@ -65,6 +65,13 @@ def find_folder(journal: Journal, name: str) -> Path:
     return journal.home / "engines" / name
 
 
+def find_runroot(journal: Journal, name: str) -> Path:
+    """Return where a service keeps what is of this boot; Podman refuses more than 50 characters."""
+    if name == ROOTLESS:
+        return find_folder(journal, name) / "run/podman"
+    return Path(f"/run/pytest-multiarch-{journal.instance}-podman")
+
+
 def start_podman(journal: Journal, name: str, base: Path, registry_port: int) -> None:
     """Start a service, unless it runs; images come from our registry without TLS."""
     folder = find_folder(journal, name)
@@ -72,7 +79,8 @@ def start_podman(journal: Journal, name: str, base: Path, registry_port: int) ->
     if not journal.find_process(name):
         docker.unlink(missing_ok=True)
         env = write_configuration(journal, name, folder, base, registry_port)
-        words = ["podman", "--root", f"{folder}/storage", "--runroot", f"{folder}/run/podman"]
+        runroot = str(find_runroot(journal, name))
+        words = ["podman", "--root", f"{folder}/storage", "--runroot", runroot]
         argv = [*words, "system", "service", "--time", "0", f"unix://{docker}"]
         if name == ROOTLESS:
             argv, env = become_nobody(folder, argv, env)
@@ -165,7 +173,11 @@ def stop_podman(journal: Journal, name: str) -> None:
             if b"catatonit" in Path(f"/proc/{pause}/cmdline").read_bytes():
                 os.kill(pause, signal.SIGKILL)
         shutil.rmtree(folder, ignore_errors=True)
-    elif journal.data.get("podman_bridge"):
+        return
+    runroot = find_runroot(journal, name)
+    unmount_below(runroot)
+    shutil.rmtree(runroot, ignore_errors=True)
+    if journal.data.get("podman_bridge"):
         is_ok("ip", "link", "del", journal.data["podman_bridge"])
 
 
