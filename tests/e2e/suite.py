@@ -66,9 +66,10 @@ class Suite:
         self.engine = engine
         self.engines = engines
         self.environ = engines.make_environ(engine)
-        # What the outer run has in its environment is not the user's.
-        for name in [each for each in self.environ if each.startswith(("PYTEST_", "COV_"))]:
-            del self.environ[name]
+        # What the outer run has in its environment is not the user's; pytest cuts nothing with CI.
+        for name in tuple(self.environ):
+            if name.startswith(("PYTEST_", "COV_")) or name in ("CI", "BUILD_NUMBER"):
+                del self.environ[name]
         self.write("pytest.ini", "[pytest]\n")
         self.write("conftest.py", _NOTE_PID)
 
@@ -104,9 +105,11 @@ class Suite:
             process.wait(timeout=20)
             raise AssertionError(f"the suite did not end:\n{self.read_output()}") from None
         junit = self.folder / "junit.xml"
+        output = self.read_output()
+        print(output)  # pytest shows it if the test fails
         return Finished(
             exit_code=process.returncode,
-            output=self.read_output(),
+            output=output,
             cases=read_junit(junit) if junit.exists() else {},
             wall_s=time.monotonic() - begun,
         )
