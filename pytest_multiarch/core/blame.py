@@ -71,7 +71,8 @@ class Case:
     """What one part of a call did each time on the baseline, on another platform, and as control.
 
     `problem` says why there is no control. `faults` are those of which the emulated side shows
-    signs, `control_faults` names of those of which the control does.
+    signs, `control_faults` names of those of which the control does. `static_causes` say in what
+    the two variants differ in what the call comes to.
     """
 
     part: str
@@ -82,6 +83,7 @@ class Case:
     problem: str
     faults: tuple[FaultFound, ...] = ()
     control_faults: frozenset[str] = frozenset()
+    static_causes: tuple[str, ...] = ()
 
     @property
     def is_steady(self) -> bool:
@@ -97,12 +99,16 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """Whose doing a difference is, whether that is proven, and how it is known."""
+    """Whose doing a difference is, whether that is proven, and how it is known.
+
+    `is_partly`: the emulator has a part in it.
+    """
 
     cause: Cause
     is_proven: bool
     evidence: tuple[str, ...]
     proposals: tuple[str, ...] = ()
+    is_partly: bool = False
 
 
 def blame_case(case: Case) -> Blame:
@@ -112,7 +118,7 @@ def blame_case(case: Case) -> Blame:
     if unlike is None:
         return _call_unstable(case, learned)
     told = _describe_repeats(case, learned, unlike)
-    found = _blame(case)
+    found = _weigh_static_causes(case, _blame(case))
     faults = tuple(describe_fault(each, is_steady=case.is_steady) for each in case.faults)
     return replace(found, evidence=(*found.evidence, *faults, *told))
 
@@ -158,6 +164,18 @@ def _blame(case: Case) -> Blame:
     return _compare_control(case, native, emulated)
 
 
+def _weigh_static_causes(case: Case, found: Blame) -> Blame:
+    """Take into account in what the variants differ where the emulator is not to blame.
+
+    That the control did as native and the variants differ in what the call comes to proves it.
+    """
+    if not case.static_causes or found.cause is Cause.EMULATOR:
+        return found
+    is_cleared = found.cause is Cause.IMAGE and not found.is_partly
+    told = found.evidence[:1] if is_cleared and not found.is_proven else found.evidence
+    return Blame(Cause.IMAGE, is_cleared, (*told, *case.static_causes))
+
+
 def _blame_faults(case: Case, why: str) -> Blame:
     """Blame the emulator for a fault that it is known for; else say why nothing is known."""
     cause = Cause.EMULATOR if case.is_known_fault else Cause.UNCONFIRMED
@@ -179,7 +197,7 @@ def _compare_control(case: Case, native: Side, emulated: Side) -> Blame:
         return Blame(Cause.EMULATOR, True, (f"{who} does the same in {_name_lines(explained)}",))
     if explained:
         told = f"{who} does the same in {_name_lines(explained)}, not in {_name_lines(left)}"
-        return Blame(Cause.IMAGE, False, (told,))
+        return Blame(Cause.IMAGE, False, (told,), is_partly=True)
     if odd:
         told = f"{who} differs from native too, in another way"
         return Blame(Cause.EMULATOR, False, (told,))

@@ -242,6 +242,13 @@ class _Judge:
 
     def judge_failure(self, member: Member) -> Diagnosis:
         """Say why a member failed where another one passed: by the last call that tells."""
+        if member.refused:
+            return Diagnosis(
+                platform=member.platform,
+                cause=Cause.IMAGE,
+                is_proven=True,
+                evidence=(member.refused,),
+            )
         suspects = find_suspects(self.verdict, member)
         found = [self.judge(each, member.platform) for each in suspects]
         missed = [e for e in found if e.part == "calls" and e.cause is not Cause.UNCONFIRMED]
@@ -342,6 +349,14 @@ class _Judge:
             is_whole_tree=all(each.is_whole_tree for each in controls),
             problem=next((each.problem for each in controls if each.problem), ""),
             faults=faults,
+            static_causes=tuple(
+                dict.fromkeys(
+                    cause
+                    for each in again
+                    if each.platform == platform
+                    for cause in each.static_causes.get(home, ())
+                )
+            ),
             control_faults=frozenset(
                 fault.name
                 for each in _list_made(controls)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pytest_multiarch.core.platform import Platform
 
@@ -25,8 +25,10 @@ _EF_MIPS_ABI2 = 0x20
 _RISCV_FLOATS = {0: "lp64", 2: "lp64f", 4: "lp64d", 6: "lp64q"}
 _LOONGARCH_FLOATS = {1: "lp64s", 2: "lp64f", 3: "lp64d"}
 _ET_EXEC, _ET_DYN = 2, 3
-_PT_DYNAMIC, _PT_INTERP = 2, 3
+_PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
+_DT_NEEDED, _DT_STRTAB = 1, 5
 _DT_FLAGS_1, _DF_1_PIE = 0x6FFFFFFB, 0x08000000
+_NAME_LIMIT = 256
 _TABLE_LIMIT = 64 * 1024
 _LIMITS = {_PT_INTERP: 4096, _PT_DYNAMIC: 64 * 1024}
 _LAST_OF_IDENT = 15
@@ -179,6 +181,58 @@ def find_further_part(head: bytes, further: Mapping[int, bytes]) -> tuple[int, i
     return None
 
 
+def list_needed_libraries(content: bytes) -> tuple[str, ...]:
+    """Give the names of the libraries that a whole ELF file is linked with (`libc.so.6`).
+
+    Nothing where that is not to be read. Never raises.
+    """
+    header = parse_elf_header(content)
+    table = _cut(content, {}, _locate_table(header, content)) if header is not None else b""
+    if header is None or not table:
+        return ()
+    segments = tuple(_list_segments(header, table))
+    dynamic = next((each for each in segments if each.kind == _PT_DYNAMIC), None)
+    if dynamic is None:
+        return ()
+    end = dynamic.offset + dynamic.size
+    entries = tuple(_list_dynamic(header, content[dynamic.offset : end]))
+    address = next((value for tag, value in entries if tag == _DT_STRTAB), None)
+    if address is None:
+        return ()
+    names = next((e for e in segments if e.kind == _PT_LOAD and e.holds(address)), None)
+    if names is None:
+        return ()
+    start = names.offset + address - names.address
+    places = (start + value for tag, value in entries if tag == _DT_NEEDED)
+    found = (content[place : place + _NAME_LIMIT].partition(b"\0")[0] for place in places)
+    return tuple(each.decode("utf-8", "surrogateescape") for each in found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """A program header: `address` is where it is mapped, `offset` and `size` are in the file."""
+
+    kind: int
+    offset: int
+    address: int
+    size: int
+
+    def holds(self, address: int) -> bool:
+        return self.address <= address < self.address + self.size
+
+
+def _list_segments(header: ElfHeader, table: bytes) -> Iterator[_Segment]:
+    layout = struct.Struct(_endian(header) + ("I4xQQ8xQ16x" if header.is_64bit else "III4xI12x"))
+    for fields in layout.iter_unpack(_round_down(table, layout.size)):
+        yield _Segment(*fields)
+
+
+def _list_dynamic(header: ElfHeader, dynamic: bytes) -> Iterator[tuple[int, int]]:
+    """Give (tag, value) of the entries of a dynamic section."""
+    layout = struct.Struct(_endian(header) + ("qQ" if header.is_64bit else "iI"))
+    yield from layout.iter_unpack(_round_down(dynamic, layout.size))
+
+
 def _endian(header: ElfHeader) -> str:
     return "<" if header.is_little_endian else ">"
 
@@ -201,12 +255,10 @@ def _find_segments(
     Where there is none, of the dynamic section: it alone tells a static program from a library.
     """
     table = _cut(head, further, _locate_table(header, head))
-    wide = header.is_64bit
-    layout = struct.Struct(_endian(header) + ("I4xQ16xQ16x" if wide else "II8xI12x"))
     found: dict[int, tuple[int, int]] = {}
-    for name, offset, size in layout.iter_unpack(_round_down(table, layout.size)):
-        if 0 < size <= _LIMITS.get(name, 0):
-            found.setdefault(name, (offset, size))
+    for each in _list_segments(header, table):
+        if 0 < each.size <= _LIMITS.get(each.kind, 0):
+            found.setdefault(each.kind, (each.offset, each.size))
     if _PT_INTERP in found or kind == _ET_EXEC:
         found.pop(_PT_DYNAMIC, None)
     return found
@@ -225,8 +277,7 @@ def _cut(head: bytes, further: Mapping[int, bytes], where: tuple[int, int] | Non
 
 def _is_marked_program(header: ElfHeader, dynamic: bytes) -> bool:
     """Tell a static program that can be loaded anywhere from a library: linkers mark it."""
-    layout = struct.Struct(_endian(header) + ("qQ" if header.is_64bit else "iI"))
-    entries = layout.iter_unpack(_round_down(dynamic, layout.size))
+    entries = _list_dynamic(header, dynamic)
     return any(tag == _DT_FLAGS_1 and value & _DF_1_PIE for tag, value in entries)
 
 

@@ -72,6 +72,24 @@ def list_reached(tree: Files, config: ImageConfig) -> Iterator[Reached]:
     yield from finder.list_path()
 
 
+def list_called(tree: Files, config: ImageConfig, command: Command) -> Iterator[Reached]:
+    """Give the programs that a command comes to in a container of the image, with interpreters."""
+    yield from _Finder(tree, config).list_started(command, "call")
+
+
+def list_lookups(config: ImageConfig, word: str) -> tuple[str, ...]:
+    """Give the paths at which a runtime looks for a program, in its order."""
+    workdir = posixpath.join("/", config.workdir)
+    if "/" in word:
+        return (posixpath.join(workdir, word),)
+    return tuple(posixpath.join(folder, word) for folder in _list_folders(config, workdir))
+
+
+def _list_folders(config: ImageConfig, workdir: str) -> list[str]:
+    path = next((each[5:] for each in config.env if each.startswith("PATH=")), DEFAULT_PATH)
+    return [posixpath.join(workdir, each or ".") for each in path.split(":")]
+
+
 def _find_health_check(config: ImageConfig) -> tuple[str, ...]:
     check = config.settings.get("Healthcheck")
     test = check.get("Test") if isinstance(check, dict) else None
@@ -88,10 +106,9 @@ class _Finder:
     """Looks programs up as a container runtime does."""
 
     def __init__(self, tree: Files, config: ImageConfig) -> None:
-        path = next((each[5:] for each in config.env if each.startswith("PATH=")), DEFAULT_PATH)
         self._tree = tree
-        self._workdir = posixpath.join("/", config.workdir)
-        self._folders = [posixpath.join(self._workdir, each or ".") for each in path.split(":")]
+        self._config = config
+        self._folders = _list_folders(config, posixpath.join("/", config.workdir))
 
     def list_started(self, command: Command, by: str) -> Iterator[Reached]:
         """Give the program of a command, then what it starts in its turn."""
@@ -143,9 +160,7 @@ class _Finder:
             script = found
 
     def _find(self, word: str) -> FileEntry | None:
-        if "/" in word:
-            return self._follow(posixpath.join(self._workdir, word))
-        found = (self._follow(posixpath.join(folder, word)) for folder in self._folders)
+        found = map(self._follow, list_lookups(self._config, word))
         return next((each for each in found if each is not None), None)
 
     def _follow(self, path: str) -> FileEntry | None:

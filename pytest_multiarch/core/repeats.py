@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.observation import Observation
@@ -24,6 +24,8 @@ class Repeats:
     `observations` are normalised by the test's own rules, one for each time. `problem` says why
     there are none, or fewer than asked for, and is empty if there is none. `unended` counts the
     times that the call did not end by its deadline, of which there is no observation.
+    `static_causes` say in what the variant differs from that of another platform, by that one, in
+    what the call comes to: its files, programs, libraries and settings.
     """
 
     label: str
@@ -35,6 +37,7 @@ class Repeats:
     observations: tuple[Observation, ...] = ()
     problem: str = ""
     unended: int = 0
+    static_causes: Mapping[Platform, tuple[str, ...]] = field(default_factory=dict)
 
     def to_mapping(self) -> dict[str, Any]:
         """Give the JSON form."""
@@ -48,6 +51,11 @@ class Repeats:
             "observations": [each.to_mapping() for each in self.observations],
             "problem": self.problem,
             **({"unended": self.unended} if self.unended else {}),
+            **(
+                {"static_causes": {str(each): list(said) for each, said in causes.items()}}
+                if (causes := self.static_causes)
+                else {}
+            ),
         }
 
     @classmethod
@@ -56,4 +64,6 @@ class Repeats:
         fields = dict(document)
         fields["platform"] = Platform.parse(fields["platform"])
         fields["observations"] = tuple(map(Observation.from_mapping, fields["observations"]))
+        causes = fields.get("static_causes", {})
+        fields["static_causes"] = {Platform.parse(e): tuple(said) for e, said in causes.items()}
         return cls(**fields)

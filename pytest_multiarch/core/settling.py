@@ -9,10 +9,11 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pytest_multiarch.core.blame import Cause
 from pytest_multiarch.core.diagnosis import diagnose, find_suspects
 from pytest_multiarch.core.emulator_faults import find_named_faults, find_observed_faults
 from pytest_multiarch.core.observation import find_differing_parts
-from pytest_multiarch.core.parity import compare_group
+from pytest_multiarch.core.parity import choose_baseline, compare_group
 from pytest_multiarch.core.rules import CALL_PARTS
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _list_suspects(verdict: Verdict) -> Iterator[Difference]:
     yield from (each for each in verdict.differences if each.part != "calls")
     if any(each.outcome.is_comparable for each in verdict.members):
         for member in verdict.members:
-            if member.outcome.is_failure:
+            if member.outcome.is_failure and not member.refused:
                 yield from find_suspects(verdict, member)
 
 
@@ -106,6 +107,29 @@ def _ask(members: list[Member], difference: Difference) -> Iterator[CallInQuesti
             is_controlled=member is controlled,
             is_repeated=not is_missing,
         )
+
+
+def list_open_pairs(
+    settled: Verdict, questions: Iterable[CallInQuestion]
+) -> tuple[tuple[CallInQuestion, CallInQuestion], ...]:
+    """Give the calls, of the baseline and of another platform, that may differ by their images.
+
+    These are those of which a settled verdict does not prove whose doing it is. `questions` are
+    those of the verdict before it was settled.
+    """
+    passed = [each for each in settled.members if each.outcome.is_comparable]
+    if not passed:
+        return ()
+    asked = {(e.platform, e.kind, e.label, e.number): e for e in questions if e.is_repeated}
+    home = choose_baseline(passed).platform
+    found: dict[tuple[Platform, str, str, int], tuple[CallInQuestion, CallInQuestion]] = {}
+    for each in settled.diagnoses:
+        key = each.kind, each.label, each.number
+        ours, theirs = asked.get((home, *key)), asked.get((each.platform, *key))
+        is_open = each.cause in (Cause.IMAGE, Cause.UNCONFIRMED) and not each.is_proven
+        if is_open and ours is not None and theirs is not None:
+            found.setdefault((each.platform, *key), (ours, theirs))
+    return tuple(found.values())
 
 
 def _choose_controlled(members: list[Member]) -> Member | None:

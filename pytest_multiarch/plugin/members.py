@@ -74,6 +74,8 @@ def _describe_results(platform: Platform, trace: Trace) -> dict[str, Any]:
     document |= {"repeats": repeats} if repeats else {}
     retried = trace.retried.get(platform)
     document |= {"retried": retried} if retried else {}
+    refused = trace.refused.get(platform)
+    document |= {"refused": refused} if refused else {}
     faults = trace.faults.get(platform)
     return document | ({"faults": list(faults)} if faults else {})
 

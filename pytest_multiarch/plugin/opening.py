@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
+from _pytest.outcomes import Failed
 
 from pytest_multiarch.core.by_platform import ByPlatform
 from pytest_multiarch.core.errors import MultiarchError, PlatformUnavailableError
@@ -187,12 +188,12 @@ def _call(request: pytest.FixtureRequest, function: Callable[[], T]) -> T:
     except PlatformUnavailableError as error:
         if state.settings.unavailable == "skip":
             pytest.skip(error.headline)
-        message = state.explain(error)
+        failed: MultiarchError = error
     except MultiarchError as error:
         if request.config.getoption("fulltrace"):
             raise
-        message = state.explain(error)
-    pytest.fail(message, pytrace=False)
+        failed = error
+    raise Failed(state.explain(failed), pytrace=False) from failed
 
 
 def _fail(what: str, cure: str) -> NoReturn:

@@ -15,16 +15,23 @@ from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.errors import ImageError, MultiarchError
 from pytest_multiarch.core.reference import ImageReference
-from pytest_multiarch.core.settling import add_repeats, list_own_questions, list_questions
+from pytest_multiarch.core.settling import (
+    add_repeats,
+    list_open_pairs,
+    list_own_questions,
+    list_questions,
+)
 from pytest_multiarch.run.replay import (
     CONTROL_TIMES,
     SPREAD_S,
     TIMES,
+    OpenVariant,
     Order,
     is_possible,
     refuse_all,
     repeat_calls,
 )
+from pytest_multiarch.run.static_cause import look_for_causes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -179,8 +186,13 @@ class Replayer:
                 stop=self._stop,
                 tell=tell,
             )
+            repeats = (*pending.repeats, *made)
+            if not self._stop.is_set():
+                repeats += _find_causes(
+                    self._state, pending.verdict, repeats, pending.recipes, self._open
+                )
             self._spent_s += time.monotonic() - begun
-        return (*pending.repeats, *made)
+        return repeats
 
     def _open(self, recipe: Recipe) -> Variant:
         assert self._session is not None
@@ -279,7 +291,28 @@ def replay_now(
             spread_s=SPREAD_S,
             tell=tell,
         )
-    return state.settle(add_repeats(verdict, (*repeats, *made)))
+    repeats = (*repeats, *made)
+    repeats += _find_causes(
+        state, verdict, repeats, recipes, lambda recipe: open_recipe(session, recipe)
+    )
+    return state.settle(add_repeats(verdict, repeats))
+
+
+def _find_causes(
+    state: PluginState,
+    verdict: Verdict,
+    repeats: tuple[Repeats, ...],
+    recipes: Mapping[Platform, Recipe],
+    open_variant: OpenVariant,
+) -> tuple[Repeats, ...]:
+    """Look for what differs in the images, of calls of which nothing else proves why they do."""
+    settled = state.settle(add_repeats(verdict, repeats))
+    pairs = list_open_pairs(settled, list_questions(verdict))
+
+    def read(question: CallInQuestion) -> Observation:
+        return verdict.find_member(question.platform).observations[question.position]
+
+    return look_for_causes(pairs, recipes, open_variant, read)
 
 
 def repeat_now(

@@ -14,7 +14,12 @@ from _pytest.outcomes import Failed
 
 from pytest_multiarch.core.budgets import judge_budgets
 from pytest_multiarch.core.cost_table import describe_ratio
-from pytest_multiarch.core.errors import MultiarchError, UsageError
+from pytest_multiarch.core.errors import (
+    MultiarchError,
+    PlatformMissingError,
+    UsageError,
+    WrongArchitectureError,
+)
 from pytest_multiarch.core.execution import ExecutionKind
 from pytest_multiarch.core.normalize import hide_values
 from pytest_multiarch.core.observation import make_check, make_observation
@@ -66,6 +71,7 @@ if TYPE_CHECKING:
 
 _PACKAGE = __name__.partition(".")[0]
 _CALLED = frozenset({"urllib3", "docker", "testcontainers"})
+_REFUSALS = (PlatformMissingError, WrongArchitectureError)
 _LOG_LINES = 200
 _LOG_CHARACTERS = 20_000
 
@@ -90,7 +96,7 @@ class Trace:
     have the values of environment variables that a test passes. `budgets` are what the test's mark
     declares, `costs` what it measured, `repeats` what its calls did when they were made again,
     `retried` names the crashes for which calls were made once more, `faults` names what showed of
-    `core.emulator_faults`.
+    `core.emulator_faults`, `refused` says why an image was refused.
     """
 
     platforms: tuple[Platform, ...]
@@ -108,6 +114,7 @@ class Trace:
     repeats: dict[Platform, list[Repeats]] = field(default_factory=dict)
     retried: dict[Platform, list[str]] = field(default_factory=dict)
     faults: dict[Platform, dict[str, None]] = field(default_factory=dict)
+    refused: dict[Platform, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, platform: Platform, observation: Observation) -> None:
@@ -466,6 +473,9 @@ class Tracker:
             return report
         if isinstance(error, MultiarchError) and not isinstance(error, UsageError):
             _note_faults_of(error, trace)
+        refusal = error.__cause__ if isinstance(error, Failed) else error
+        if isinstance(refusal, _REFUSALS) and len(trace.platforms) == 1:
+            trace.refused[trace.platforms[0]] = refusal.headline
         _mask_reason(report, trace.secrets)
         text = self._describe(item, trace, report, error)
         if text:

@@ -92,8 +92,7 @@ class Auditor:
         report = self._try_export(variant, scope) if 0 < size <= _SMALL_BYTES else None
         if report is not None:
             return report
-        with self._open_container(variant) as container_id:
-            tree = PartialTree(self._node.engine, container_id, self._node.tools.read_layer)
+        with self.open_files(variant) as tree:
             report = audit_tree(tree, variant.config, variant.platform, scope=scope)
         is_located = bool(report.findings) and 0 < size <= _LOCATED_BYTES
         return (self._try_export(variant, scope) if is_located else None) or report
@@ -130,14 +129,14 @@ class Auditor:
             return examiner.examine(entry)
 
     @contextmanager
-    def _open_container(self, variant: ResolvedVariant) -> Iterator[str]:
-        """Create a container to look into. It is not started: nothing of the image runs."""
+    def open_files(self, variant: ResolvedVariant) -> Iterator[PartialTree]:
+        """Look into a container that is created, and not started: nothing of the image runs."""
         spec = ContainerSpec(
             image=variant.create_image, platform=variant.create_platform, entrypoint=("/",)
         )
-        container_id = self._node.create(spec)
+        engine, container_id = self._node.engine, self._node.create(spec)
         try:
-            yield container_id
+            yield PartialTree(engine, container_id, self._node.tools.read_layer)
         finally:
             self._node.remove_quietly(container_id)
 

@@ -9,6 +9,7 @@ import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_multiarch.core.elf import list_needed_libraries
 from pytest_multiarch.core.errors import ContainerError, EngineError, EngineGoneError, ImageError
 from pytest_multiarch.core.filetree import FileEntry, FileKind
 from pytest_multiarch.core.manifest import StoredLayer
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _MOST_LINKS = 40
 _FOLDER_LIMIT = 512 * 1024 * 1024
 """How much of a folder is read, in bytes: programs are small, what lies beside them may not be."""
+
+_PROGRAM_LIMIT = 32 * 1024 * 1024
 
 
 class PartialTree:
@@ -70,6 +73,16 @@ class PartialTree:
         return tuple(
             each for each in self if posixpath.dirname(each.path) == folder.path != each.path
         )
+
+    def read_libraries(self, program: FileEntry) -> tuple[str, ...]:
+        """Read with what libraries a program is linked; nothing where that cannot be read."""
+        if program.size > _PROGRAM_LIMIT:
+            return ()
+        try:
+            content = self._engine.read_head(self._id, program.path, size=_PROGRAM_LIMIT)
+        except ContainerError:
+            return ()
+        return list_needed_libraries(content)
 
     def _refuse_root(self) -> tuple[FileEntry, ...]:
         """Leave the root out, of which an engine gives no less than the whole image."""

@@ -15,6 +15,7 @@ from pytest_multiarch.core.member import Member
 from pytest_multiarch.core.parity import Verdict, VerdictKind, compare_group
 from pytest_multiarch.core.record import describe_verdict
 from pytest_multiarch.core.repeats import Repeats
+from pytest_multiarch.core.settling import list_questions
 from tests.repeated import control, judge, repeat, see
 from tests.samples import AMD64, ARM64, NATIVE, QEMU, S390X, check, make_member
 
@@ -219,6 +220,42 @@ def test_without_a_control_the_reason_is_said() -> None:
     assert verdict.diagnoses[0].evidence[0] == "the engine allows no control run"
 
 
+CAUSE = "what the call comes to differs in the images: /etc/app.conf"
+DIFFERS = repeat(ARM64, static_causes={AMD64: (CAUSE,)})
+
+
+def test_what_differs_in_the_images_proves_what_the_control_does_not_do() -> None:
+    verdict = judge(["1\n"] * 3, ["2\n"] * 3, control("1\n", "1\n"), DIFFERS)
+    assert verdict.kind is VerdictKind.DIVERGED
+    assert name(verdict) == ["image (proven)"]
+    assert verdict.diagnoses[0].evidence[:3] == (
+        "linux/amd64's own variant under the emulator (2 runs) does not do it",
+        CAUSE,
+        "linux/amd64, 3 runs: the same every time",
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "controlled", "found"),
+    [
+        (["1\n"] * 3, ["2\n"] * 3, control("2\n", "2\n"), "emulator (proven)"),
+        (["a\n"] * 3, ["c\n", "b\n", "c\n"], control("b\n", "b\n"), "emulator (likely)"),
+        (["1\n"] * 3, ["2\n"] * 3, control(problem="not allowed"), "image (likely)"),
+        (["a\nb\n"] * 2, ["x\ny\n"] * 2, control("x\nb\n", "x\nb\n"), "image (likely)"),
+        (["1\n", "2\n", "3\n"], ["4\n", "1\n"], control("5\n"), "unstable"),
+    ],
+)
+def test_what_differs_in_the_images_proves_nothing_else(
+    ours: list[str], theirs: list[str], controlled: Repeats, found: str
+) -> None:
+    assert name(judge(ours, theirs, controlled, DIFFERS)) == [found]
+
+
+def test_what_differs_from_another_image_than_the_baselines_says_nothing() -> None:
+    other = repeat(ARM64, static_causes={S390X: (CAUSE,)})
+    assert name(judge(["1"] * 3, ["2"] * 3, control("1", "1"), other)) == ["image (likely)"]
+
+
 def test_of_a_shell_alone_the_control_says_nothing() -> None:
     options = {"argv": ("sh", "-c", "app | sort")}
     label = "run: sh -c 'app | sort'"
@@ -384,6 +421,15 @@ def test_a_member_that_failed_is_diagnosed_by_its_calls() -> None:
     assert (str(diagnosis), diagnosis.part) == ("emulator (proven)", "exit")
 
 
+def test_an_image_that_was_refused_is_why_its_member_failed() -> None:
+    members = [make_member(AMD64, see("1")), fail(refused="/bin/app is for amd64")]
+    verdict = compare_group(members)
+    assert list_questions(verdict) == ()
+    (diagnosis,) = diagnose(verdict, ()).diagnoses
+    assert (str(diagnosis), diagnosis.label) == ("image (proven)", "")
+    assert diagnosis.evidence == ("/bin/app is for amd64",)
+
+
 def test_the_last_call_that_differs_tells_why_a_member_failed() -> None:
     members = [
         make_member(AMD64, see("1", label="a"), see("1", label="b"), see("1", label="c")),
@@ -486,7 +532,8 @@ def test_evidence_in_any_order_gives_the_same_verdict() -> None:
 
 def test_repeats_come_back_from_their_json() -> None:
     repeats = control("1\n", ("2", 3), is_whole_tree=False, unended=1, problem="no time")
-    assert Repeats.from_mapping(json.loads(json.dumps(repeats.to_mapping()))) == repeats
+    for each in (repeats, DIFFERS):
+        assert Repeats.from_mapping(json.loads(json.dumps(each.to_mapping()))) == each
 
 
 def test_a_verdicts_json_has_its_diagnoses() -> None:

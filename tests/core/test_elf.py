@@ -16,6 +16,7 @@ from pytest_multiarch.core.elf import (
     HEADER_SIZE,
     ElfFile,
     find_further_part,
+    list_needed_libraries,
     parse_elf_file,
     parse_elf_header,
     parse_shebang,
@@ -145,6 +146,37 @@ def test_an_abi_is_told_where_the_flags_tell_it(
 
 
 # Whole files
+
+
+def make_linked(*names: str, bits: int, little: bool) -> bytes:
+    """Make a file with a dynamic section that needs libraries; the names are mapped at 0x5000."""
+    order = "<" if little else ">"
+    entry = struct.Struct(order + ("qQ" if bits == 64 else "iI"))
+    table, places = b"\0", []
+    for name in names:
+        places.append(len(table))
+        table += name.encode() + b"\0"
+    dynamic = b"".join(entry.pack(1, place) for place in places) + entry.pack(5, 0x5000 + 0x40)
+    data = bytearray(make_file((1, 0x700, bytes(0x40) + table), (2, 0x600, dynamic),
+                               bits=bits, little=little))  # fmt: skip
+    # The address of the first segment, which is zero so far.
+    struct.pack_into(order + ("Q" if bits == 64 else "I"), data, 64 + 16 if bits == 64 else 52 + 8,
+                     0x5000)  # fmt: skip
+    return bytes(data)
+
+
+@pytest.mark.parametrize("little", [True, False])
+@pytest.mark.parametrize("bits", [32, 64])
+def test_the_libraries_that_it_is_linked_with_are_read(bits: int, little: bool) -> None:
+    data = make_linked("libjq.so.1", "libc.so.6", bits=bits, little=little)
+    assert list_needed_libraries(data) == ("libjq.so.1", "libc.so.6")
+    assert all(isinstance(list_needed_libraries(data[:size]), tuple) for size in range(len(data)))
+
+
+def test_the_libraries_of_a_program_of_this_machine_are_read() -> None:
+    assert "libc.so.6" in list_needed_libraries(Path("/bin/sh").resolve().read_bytes())
+    assert list_needed_libraries(b"#!/bin/sh\n") == ()
+
 
 SYSTEM = [Path(sys.executable), *sorted(Path("/bin").resolve().iterdir())[:300:20]]
 

@@ -121,6 +121,66 @@ def test_a_member_that_failed_is_told_why(finished: Finished) -> None:
     assert "diagnosis on linux/arm64: emulator (proven)" in of_member.partition("\n____")[0]
 
 
+UNLIKE = """
+    FROM {sample}
+    ARG TARGETARCH
+    RUN echo "mode=${{TARGETARCH}}only" > /etc/app.conf
+    ENV GREETING=${{TARGETARCH}}only
+"""
+NAMED = """
+    def test_named(variant):
+        variant.run("cat", "/etc/app.conf")
+
+    def test_told(variant):
+        variant.run("sh", "-c", "echo $GREETING")
+
+    def test_own(variant):
+        variant.run("app", "char")
+
+    @pytest.mark.container("sleep", "300")
+    def test_put_in(container, platform):
+        container.copy_in(f"{platform.architecture} alone".encode(), "/etc/app.conf")
+        container.exec("cat", "/etc/app.conf")
+"""
+
+
+def test_what_differs_in_the_images_is_proof(
+    suite: Suite, images: Mapping[str, str], tmp_path: Path
+) -> None:
+    """If the call comes to it, and the test did not put it there."""
+    recipe = textwrap.dedent(UNLIKE).format(sample=images["sample"])
+    (tmp_path / "Dockerfile").write_text(recipe)
+    unlike = "multiarch-test/unlike:1"
+    suite.engines.run_docker(
+        "main", "buildx", "build", "--quiet", "--load", "--platform", "linux/amd64,linux/arm64",
+        "--tag", unlike, str(tmp_path),
+    )  # fmt: skip
+    try:
+        write(suite, NAMED, {"sample": unlike})
+        finished = suite.run(ENOUGH, "--multiarch-record=record.json")
+        found = read_verdicts(suite.folder / "record.json")
+        causes = {name: cause for name, (_, cause) in found.items()}
+        assert causes == {
+            "test_named": "image (proven)",
+            "test_told": "image (likely)",
+            "test_own": "image (likely)",
+            "test_put_in": "image (likely)",
+        }
+        assert "/etc/app.conf (content): 15" in finished.output
+        assert "Env GREETING: amd64only on linux/amd64, arm64only" in " ".join(
+            finished.output.split()
+        )
+        merged = suite.folder / "merged.json"
+        subprocess.run(
+            [COMMAND, "merge", "record.json", "--output", merged],
+            cwd=suite.folder, check=False, capture_output=True,
+        )  # fmt: skip
+        assert read_verdicts(merged) == found
+        assert suite.list_left_behind() == []
+    finally:
+        suite.engines.run_docker("main", "rmi", "--force", unlike)
+
+
 def test_verdicts_are_the_same_under_xdist(differing: Suite, finished: Finished) -> None:
     parallel = differing.run(ENOUGH, "--multiarch-record=parallel.json", "-n", "2")
     assert read_verdicts(differing.folder / "parallel.json") == VERDICTS, parallel.output

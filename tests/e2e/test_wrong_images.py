@@ -51,6 +51,7 @@ def test_liar_is_found_out(lied_to: Finished, suite: Suite, proxy: EngineProxy) 
     assert "the variant for linux/arm64 holds a program for another architecture" in message
     assert "/bin/busybox" in message
     assert "build that file for linux/arm64" in message
+    assert lied_to.output.count("diagnosis: image (proven)") == 2
     assert suite.list_left_behind() == []
     # Two containers start for amd64, and one for arm64: the probe's.
     assert len(proxy.list_requests(r"^POST .*/containers/[0-9a-f]+/start")) == 3

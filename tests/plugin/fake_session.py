@@ -37,6 +37,7 @@ from pytest_multiarch.core.errors import (
     UsageError,
 )
 from pytest_multiarch.core.execution import Execution, ExecutionKind
+from pytest_multiarch.core.filetree import FileTree
 from pytest_multiarch.core.image_rules import ImageRules
 from pytest_multiarch.core.index import ImageConfig
 from pytest_multiarch.core.index_checks import IndexFinding, IndexProblem
@@ -293,6 +294,7 @@ class FakeSession:
             name="fake",
             engine=SimpleNamespace(read_facts=lambda: FACTS),
             remove_quietly=REMOVED_CONTROLS.append,
+            auditor=SimpleNamespace(open_files=lambda resolved: nullcontext(FileTree())),
         )
         version = "" if kind is ExecutionKind.NATIVE else "7.2"
         execution = Execution(kind=kind, version=version)
