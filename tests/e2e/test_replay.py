@@ -139,7 +139,7 @@ NAMED = """
 
     @pytest.mark.container("sleep", "300")
     def test_put_in(container, platform):
-        container.copy_in(f"{platform.architecture} alone".encode(), "/etc/app.conf")
+        container.copy_in(f"x{platform.architecture}x".encode(), "/etc/app.conf")
         container.exec("cat", "/etc/app.conf")
 """
 
@@ -172,9 +172,11 @@ def test_what_differs_in_the_images_is_proof(
         )
         merged = suite.folder / "merged.json"
         subprocess.run(
-            [COMMAND, "merge", "record.json", "--output", merged],
-            cwd=suite.folder, check=False, capture_output=True,
-        )  # fmt: skip
+            [COMMAND, "merge", "record.json", f"--record={merged}"],
+            cwd=suite.folder,
+            check=False,
+            capture_output=True,
+        )
         assert read_verdicts(merged) == found
         assert suite.list_left_behind() == []
     finally:
