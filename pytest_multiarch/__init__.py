@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.image_rules import allow_static
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.rules import Allowance, allow
-    from pytest_multiarch.plugin.tracking import ParityChecker
+    from pytest_multiarch.plugin.parity_checker import ParityChecker
     from pytest_multiarch.run.arguments import source
     from pytest_multiarch.run.container import Container
     from pytest_multiarch.run.network import Network
@@ -54,7 +54,7 @@ _HOMES = {
     "Network": "run.network",
     "Overhead": "core.cost",
     "OverheadMeter": "run.overhead",
-    "ParityChecker": "plugin.tracking",
+    "ParityChecker": "plugin.parity_checker",
     "Platform": "core.platform",
     "RunResult": "core.call",
     "Service": "run.settings",

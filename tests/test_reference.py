@@ -20,7 +20,7 @@ from pytest_multiarch.core.rules import make_rules
 from pytest_multiarch.plugin import hookspecs
 from pytest_multiarch.plugin.marks import make_container_settings
 from pytest_multiarch.plugin.options import MARKS
-from pytest_multiarch.plugin.tracking import ParityChecker
+from pytest_multiarch.plugin.parity_checker import ParityChecker
 from pytest_multiarch.run.arguments import source
 from pytest_multiarch.run.container import Container
 from pytest_multiarch.run.settings import service

@@ -242,12 +242,12 @@ class _Judge:
 
     def judge_failure(self, member: Member) -> Diagnosis:
         """Say why a member failed where another one passed: by the last call that tells."""
-        if member.refused:
+        if member.is_refused:
             return Diagnosis(
                 platform=member.platform,
                 cause=Cause.IMAGE,
                 is_proven=True,
-                evidence=(member.refused,),
+                evidence=("its image was refused before anything of it ran, as its error says",),
             )
         suspects = find_suspects(self.verdict, member)
         found = [self.judge(each, member.platform) for each in suspects]

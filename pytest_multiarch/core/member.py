@@ -88,7 +88,7 @@ class Member:
     itself: all calls of one kind and label.
     `faults` are names of `core.emulator_faults`, of which it showed the signs,
     `retried` those for which a call was made once more, one name for each.
-    `refused` says why its image was refused before anything of it ran, and is empty if it was not.
+    `is_refused`: its image was, for what is in it or is not, before anything of it ran.
     """
 
     group: str
@@ -117,7 +117,7 @@ class Member:
     repeats: tuple[Repeats, ...] = ()
     faults: tuple[str, ...] = ()
     retried: tuple[str, ...] = ()
-    refused: str = ""
+    is_refused: bool = False
 
     @property
     def has_failed(self) -> bool:
@@ -197,7 +197,7 @@ class Member:
             **({"repeats": [each.to_mapping() for each in self.repeats]} if self.repeats else {}),
             **({"faults": list(self.faults)} if self.faults else {}),
             **({"retried": list(self.retried)} if self.retried else {}),
-            **({"refused": self.refused} if self.refused else {}),
+            **({"is_refused": True} if self.is_refused else {}),
         }
 
     @classmethod

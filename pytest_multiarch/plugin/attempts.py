@@ -135,7 +135,7 @@ class Attempts:
             repeats=tuple(map(Repeats.from_mapping, self.results.get("repeats", ()))),
             faults=tuple(self.results.get("faults", ())),
             retried=tuple(self.results.get("retried", ())),
-            refused=self.results.get("refused", ""),
+            is_refused="is_refused" in self.results,
         )
 
 

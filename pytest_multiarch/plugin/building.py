@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_multiarch.core.build import BUILD_KEYS, BuildSpec, make_build_spec
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.plugin.asking import resolve_image
-from pytest_multiarch.plugin.state import MEMBERSHIP, SPREAD, STATE
-from pytest_multiarch.plugin.tracking import find_session
+from pytest_multiarch.plugin.state import MEMBERSHIP, SPREAD, STATE, find_session
 from pytest_multiarch.run.build import refuse_failed
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.settings import ImageEntry
     from pytest_multiarch.plugin.groups import PlatformParam
-    from pytest_multiarch.plugin.tracking import ParityChecker
+    from pytest_multiarch.plugin.parity_checker import ParityChecker
     from pytest_multiarch.run.container import Container
     from pytest_multiarch.run.overhead import OverheadMeter
     from pytest_multiarch.run.variant import Variant

@@ -236,7 +236,7 @@ class Judge:
     def _find_replayer(self) -> Replayer:
         if self._replayer is None:
             from pytest_multiarch.plugin.replaying import Replayer
-            from pytest_multiarch.plugin.tracking import find_session
+            from pytest_multiarch.plugin.state import find_session
 
             self._replayer = Replayer(self._state, lambda: find_session(self._config))
             self._state.replayer = self._replayer

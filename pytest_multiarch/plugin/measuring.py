@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.overhead import Measurement
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.plugin.state import PluginState
-    from pytest_multiarch.plugin.tracking import Trace
+    from pytest_multiarch.plugin.trace import Trace
     from pytest_multiarch.run.container import Container
     from pytest_multiarch.run.session import Session
     from pytest_multiarch.run.variant import Variant

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.ports import EngineFacts
     from pytest_multiarch.plugin.groups import Group, Membership
     from pytest_multiarch.plugin.state import PluginState
-    from pytest_multiarch.plugin.tracking import Trace
+    from pytest_multiarch.plugin.trace import Trace
     from pytest_multiarch.run.variant import Variant
 
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
@@ -74,8 +74,7 @@ def _describe_results(platform: Platform, trace: Trace) -> dict[str, Any]:
     document |= {"repeats": repeats} if repeats else {}
     retried = trace.retried.get(platform)
     document |= {"retried": retried} if retried else {}
-    refused = trace.refused.get(platform)
-    document |= {"refused": refused} if refused else {}
+    document |= {"is_refused": True} if trace.is_refused else {}
     faults = trace.faults.get(platform)
     return document | ({"faults": list(faults)} if faults else {})
 

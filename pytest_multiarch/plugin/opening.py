@@ -13,8 +13,9 @@ from pytest_multiarch.core.errors import MultiarchError, PlatformUnavailableErro
 from pytest_multiarch.plugin.asking import resolve_image
 from pytest_multiarch.plugin.building import provide_image, read_computed
 from pytest_multiarch.plugin.measuring import make_meter
-from pytest_multiarch.plugin.state import SPREAD, STATE, TRACE
-from pytest_multiarch.plugin.tracking import ParityChecker, TestRecorder, Trace, find_session
+from pytest_multiarch.plugin.parity_checker import ParityChecker
+from pytest_multiarch.plugin.state import SPREAD, STATE, TRACE, find_session
+from pytest_multiarch.plugin.trace import TestRecorder, Trace
 from pytest_multiarch.run.audit import refuse_findings
 
 if TYPE_CHECKING:
@@ -188,12 +189,11 @@ def _call(request: pytest.FixtureRequest, function: Callable[[], T]) -> T:
     except PlatformUnavailableError as error:
         if state.settings.unavailable == "skip":
             pytest.skip(error.headline)
-        failed: MultiarchError = error
+        raise Failed(state.explain(error), pytrace=False) from None
     except MultiarchError as error:
         if request.config.getoption("fulltrace"):
             raise
-        failed = error
-    raise Failed(state.explain(failed), pytrace=False) from failed
+        raise Failed(state.explain(error), pytrace=False) from None
 
 
 def _fail(what: str, cure: str) -> NoReturn:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.normalize import TextFunction
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.files.recipe_file import Place, RecipeFolder
-    from pytest_multiarch.plugin.tracking import Trace
+    from pytest_multiarch.plugin.trace import Trace
     from pytest_multiarch.run.started import StartedContainer
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.plugin.marks import Declarations
     from pytest_multiarch.plugin.recipes import RecipeKeeper
     from pytest_multiarch.plugin.replaying import Replayer
-    from pytest_multiarch.plugin.tracking import Trace
+    from pytest_multiarch.plugin.trace import Trace
     from pytest_multiarch.run.progress import Progress, ShowBuild, ShowProgress
     from pytest_multiarch.run.session import Session
 
@@ -194,3 +194,13 @@ METER = "multiarch_overhead"
 """The fixture of tests that measure; they have all their platforms at once too."""
 SPREAD = "multiarch_variants"
 """The fixture of tests that have all their platforms at once."""
+
+
+def find_session(config: pytest.Config) -> Session:
+    """Give the session of this process, made when it is first needed."""
+    state = config.stash[STATE]
+    if state.session is None:
+        from pytest_multiarch.plugin.wiring import open_session
+
+        state.session = open_session(state, config.rootpath)
+    return state.session

@@ -422,12 +422,14 @@ def test_a_member_that_failed_is_diagnosed_by_its_calls() -> None:
 
 
 def test_an_image_that_was_refused_is_why_its_member_failed() -> None:
-    members = [make_member(AMD64, see("1")), fail(refused="/bin/app is for amd64")]
+    members = [make_member(AMD64, see("1")), fail(is_refused=True)]
     verdict = compare_group(members)
     assert list_questions(verdict) == ()
     (diagnosis,) = diagnose(verdict, ()).diagnoses
     assert (str(diagnosis), diagnosis.label) == ("image (proven)", "")
-    assert diagnosis.evidence == ("/bin/app is for amd64",)
+    assert diagnosis.evidence == (
+        "its image was refused before anything of it ran, as its error says",
+    )
 
 
 def test_the_last_call_that_differs_tells_why_a_member_failed() -> None:

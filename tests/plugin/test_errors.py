@@ -9,7 +9,7 @@ import pytest
 
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.core.platform import Platform
-from pytest_multiarch.plugin.tracking import trim_traceback
+from pytest_multiarch.plugin.report_sections import trim_traceback
 
 from .conftest import Run
 
