@@ -121,6 +121,15 @@ def measure_variant(manifest: Mapping[str, Any], *, manifest_size: int, what: st
     return manifest_size + sum(read_number(each, "size", what=what) for each in parts)
 
 
+def list_blobs(manifest: Mapping[str, Any], *, what: str) -> tuple[str, ...]:
+    """Give the digests of what a variant is made of: its config and layers."""
+    parts = (
+        read_object(manifest, "config", what=what),
+        *read_objects(manifest, "layers", what=what),
+    )
+    return tuple(read_text(each, "digest", what=what) for each in parts)
+
+
 def is_attestation(entry: Mapping[str, Any], *, what: str = "an index") -> bool:
     """Tell BuildKit's attestation entries, which no platform can run, from variants."""
     platform = read_object(entry, "platform", what=what)

@@ -52,6 +52,7 @@ class ImageExports:
         self._documents: dict[str, bytes] = {}
         self._manifest_files: dict[str, bytes] = {}
         self._large: set[str] = set()
+        self._blobs: dict[str, frozenset[str]] = {}
         self._scanned: set[tuple[str, Platform | None]] = set()
 
     def read_documents(
@@ -68,10 +69,14 @@ class ImageExports:
             self._scan(image_id, platform, wanted)
         return {digest: self._documents[digest] for digest in wanted & self._documents.keys()}
 
-    def read_all_documents(self, image_id: str) -> None:
-        """Read all documents of an image, so that no other export is needed for them."""
+    def read_all_documents(self, image_id: str) -> frozenset[str]:
+        """Read all documents of an image, so that no other export is needed for them.
+
+        Gives the digests of all that the export holds.
+        """
         if (image_id, None) not in self._scanned:
             self._scan(image_id, None, None)
+        return self._blobs.get(image_id, frozenset())
 
     def read_manifest_file(self, image_id: str) -> bytes:
         """Read `manifest.json`, which is the last file of an export; empty if there is none."""
@@ -113,8 +118,10 @@ class ImageExports:
 
     def _scan(self, image_id: str, platform: Platform | None, wanted: set[str] | None) -> None:
         """Keep the documents of an export until all wanted are there; all of them if None."""
+        seen: set[str] = set()
         for name, size, content in self.stream_files(image_id, platform=platform):
             digest = read_digest(name)
+            seen.add(digest)
             if name == _MANIFEST_FILE and size <= DOCUMENT_LIMIT:
                 self._manifest_files[image_id] = content.read(size)
             elif digest and size <= DOCUMENT_LIMIT:
@@ -124,6 +131,8 @@ class ImageExports:
                     wanted |= self._find_config(digest)
             if wanted is not None and self._is_done(wanted, digest):
                 return
+        if self._narrow(image_id, platform)[1] is None:
+            self._blobs[image_id] = frozenset(seen)
         self._scanned.add(self._narrow(image_id, platform))
 
     def _is_done(self, wanted: set[str], digest: str) -> bool:

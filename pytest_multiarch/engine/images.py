@@ -14,6 +14,7 @@ from pytest_multiarch.core.index import (
     ImageIndex,
     IndexEntry,
     is_attestation,
+    list_blobs,
     measure_variant,
     parse_image_config,
     parse_index,
@@ -37,7 +38,7 @@ from pytest_multiarch.engine.messages import (
 from pytest_multiarch.engine.sessions import IMAGE_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
     import urllib3
 
@@ -145,15 +146,17 @@ class ImageStore:
         """Find the index of an image on a containerd store that cannot be asked for it.
 
         `image_id` is the digest of the index, or of the manifest of a single image. A child is
-        available if the export holds its manifest.
+        available if the export holds its manifest and all that this names: a build leaves the
+        manifests alone of base images that it looked up.
         """
-        self.exports.read_all_documents(image_id)
+        held = self.exports.read_all_documents(image_id)
         data = self._read_exported(image_id, image_id)
         document = parse_document(data, what=f"{image_id} on {self._connection.endpoint.url}")
         if document.get("manifests"):
             index = parse_index(document, digest=image_id)
-            there = self.exports.read_documents(image_id, [each.digest for each in index.entries])
-            return index, tuple(each.platform for each in index.entries if each.digest in there)
+            manifests = self.exports.read_documents(image_id, [e.digest for e in index.entries])
+            whole = {digest for digest, data in manifests.items() if _is_whole(data, held, digest)}
+            return index, tuple(e.platform for e in index.entries if e.digest in whole)
         config_digest = parse_config_digest(document, digest=image_id)
         config = parse_document(
             self._read_exported(image_id, config_digest), what=f"the config of {image_id}"
@@ -352,6 +355,12 @@ class _LayerBytes:
 
 def _quote(reference: str) -> str:
     return quote(reference, safe="/:@")
+
+
+def _is_whole(manifest: bytes, held: Container[str], digest: str) -> bool:
+    """Tell whether an export holds what a variant is made of."""
+    named = list_blobs(parse_document(manifest, what=digest), what=digest)
+    return digest in held and all(each in held for each in named)
 
 
 def _read_manifests(document: Mapping[str, Any]) -> tuple[ImageIndex, tuple[Platform, ...]]:

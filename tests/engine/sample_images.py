@@ -131,8 +131,11 @@ class SampleIndex:
         """The digest of the index."""
         return hash_bytes(self.blob)
 
-    def to_archive(self, reference: str) -> bytes:
-        """Write an OCI layout, which the containerd store loads with all its platforms."""
+    def to_archive(self, reference: str, *, left_out: Container[str] = ()) -> bytes:
+        """Write an OCI layout, which the containerd store loads with all its platforms.
+
+        `left_out` are digests of what is not in it.
+        """
         top = {
             "schemaVersion": 2,
             "manifests": [
@@ -145,7 +148,11 @@ class SampleIndex:
         blobs = {self.digest: self.blob}
         for each in self.variants:
             blobs |= each.blobs
-        files = {f"blobs/sha256/{digest[7:]}": data for digest, data in blobs.items()}
+        files = {
+            f"blobs/sha256/{digest[7:]}": data
+            for digest, data in blobs.items()
+            if digest not in left_out
+        }
         files |= {"index.json": json.dumps(top).encode()}
         files |= {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}
         return build_tar(files, mode=0o644)

@@ -15,6 +15,7 @@ from pytest_multiarch.core.errors import (
     PlatformMissingError,
     UsageError,
 )
+from pytest_multiarch.core.index import list_blobs
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.ports import ContainerSpec, ContainerState
 from tests.engine.conftest import Bench
@@ -220,6 +221,31 @@ def test_a_locally_built_index_is_found(loaded: Bench, sample: SampleIndex) -> N
     assert image.available == (AMD64, ARM64)
     assert not image.index.is_single
     assert image.sizes == {each.manifest_digest: each.size for each in sample.variants}
+
+
+@pytest.mark.parametrize(
+    ("engine", "what"),
+    [
+        pytest.param("main", "config", marks=pytest.mark.needs_engine("main")),
+        pytest.param("main", "layers", marks=pytest.mark.needs_engine("main")),
+        pytest.param("middle", "config", marks=pytest.mark.needs_engine("middle")),
+    ],
+)
+def test_a_manifest_without_what_it_names_is_not_available(
+    engine: str, what: str, open_bench: Callable[[str], Bench], sample: SampleIndex
+) -> None:
+    """A build leaves such of the base images that it looked up."""
+    bench, variant = open_bench(engine), sample.variants[1]
+    config, *layers = list_blobs(json.loads(variant.blobs[variant.manifest_digest]), what="it")
+    left_out = [config] if what == "config" else layers
+    archive = sample.to_archive(f"docker.io/{sample.repository}:1", left_out=left_out)
+    bench.engine.load_image(archive)
+    try:
+        image = bench.engine.find_image(f"{sample.repository}:1")
+        assert image.available == (AMD64,)
+        assert [each.platform for each in image.index.entries] == [AMD64, ARM64]
+    finally:
+        remove_all_of(bench, sample)
 
 
 def test_documents_of_an_image_are_read_by_digest(loaded: Bench, sample: SampleIndex) -> None:
