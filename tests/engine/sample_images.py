@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_multiarch.core.platform import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
 AMD64 = Platform.parse("linux/amd64")
 ARM64 = Platform.parse("linux/arm64")
