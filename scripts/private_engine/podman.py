@@ -21,7 +21,7 @@ from private_engine.journal import Journal, is_ok, say, spawn, stop
 NAME = "podman"
 ROOTLESS = "podman-rootless"
 NAMES = (NAME, ROOTLESS)
-PACKAGES = "podman netavark uidmap slirp4netns fuse-overlayfs catatonit"
+PACKAGES = "podman netavark aardvark-dns uidmap slirp4netns fuse-overlayfs catatonit"
 ROOTLESS_TOOLS = ("newuidmap", "slirp4netns", "setpriv", "unshare")
 _NOBODY = 65534
 # Of a network that is called so Podman expects this id.

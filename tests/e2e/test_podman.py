@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +13,7 @@ from tests.e2e.test_cleanup import start_sleeping, wait_until_clean
 from tests.e2e.test_testcontainers import SERVERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.e2e.suite import Suite
     from tests.known_engines import KnownEngines
@@ -73,6 +74,91 @@ def test_kill(podman_suite: Suite, registry_images: Mapping[str, str]) -> None:
     process.kill()
     process.wait()
     wait_until_clean(podman_suite, within_s=60)
+
+
+OPTIONS = """
+    import pathlib
+    import pytest
+    from pytest_multiarch import service, source
+
+    pytestmark = [
+        pytest.mark.image("{sample}"),
+        pytest.mark.platforms("linux/amd64", "linux/arm64"),
+    ]
+    HERE = pathlib.Path(__file__).parent
+    MACHINES = {{"amd64": "x86_64", "arm64": "aarch64"}}
+
+    @pytest.mark.container("app", "sleep", "99", network_aliases="me", with_={{
+        "one": service("{sample}", "httpd", "-f", "-p", "8080", "-h", "/bin", wait=8080),
+        "two": service("{sample}", "app", "sleep", "99", platform="same"),
+    }})
+    def test_services(container, platform):
+        one, two = container.services["one"], container.services["two"]
+        assert str(one.platform) == "linux/amd64"
+        assert two.exec("uname", "-m").stdout.strip() == MACHINES[platform.architecture]
+        assert container.exec("ping", "-c", "1", "one", observe=False).exit_code == 0
+        assert two.exec("ping", "-c", "1", "me").exit_code == 0
+
+    def test_compose(variant, platform):
+        with variant.compose(HERE / "compose.yaml", service="app", wait="up") as container:
+            machine = container.exec("uname", "-m", observe=False).stdout.strip()
+            assert machine == MACHINES[platform.architecture]
+            assert container.services["db"].exec("uname", "-m").stdout.strip() == "x86_64"
+            assert container.exec("ping", "-c", "1", "db", observe=False).exit_code == 0
+
+    def test_files(variant):
+        script = "cat /in/file; touch /in/x || echo refused; stat -c '%a %u %g' /key; hostname"
+        result = variant.run(
+            "sh", "-c", script, volumes=[("{data}", "/in")], tmpfs={{"/t": "size=3m"}},
+            files={{"/key": source(b"k", mode=0o600, uid=9, gid=9)}}, hostname="web-1",
+            cap_drop=["ALL"], shm_size="5m",
+        )
+        assert result.stdout.split() == ["here", "refused", "600", "9", "9", "web-1"]
+
+    def test_limits(variant):
+        result = variant.run(
+            "sh", "-c", "ulimit -n", ulimits={{"nofile": (64, 128)}}, mem_limit="64m",
+            nano_cpus=500_000_000,
+        )
+        assert result.stdout == "64\\n"
+"""
+COMPOSE = """
+    services:
+      app:
+        image: acme/app:1.4
+        command: ["sh", "-c", "echo up; exec sleep 99"]
+      db:
+        image: {sample}
+        command: ["app", "sleep", "99"]
+"""
+
+
+@pytest.fixture
+def readable_folder() -> Iterator[Path]:
+    """A folder that everybody may look into, unlike those of pytest."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_services_and_options(
+    podman_suite: Suite, registry_images: Mapping[str, str], readable_folder: Path
+) -> None:
+    """Names on a network, a compose file, files and limits; a limit is never left out silently."""
+    podman_suite.write("compose.yaml", COMPOSE.format(**registry_images))
+    (readable_folder / "file").write_text("here\n")
+    text = OPTIONS.format(**registry_images, data=readable_folder)
+    podman_suite.write("test_it.py", text)
+    finished = podman_suite.run("-v", timeout_s=400)
+    failed = {name: case.message for name, case in finished.cases.items() if case.message}
+    if podman_suite.engine == "podman-rootless":  # with cgroups v1 it cannot limit
+        failed = {
+            name: message for name, message in failed.items()
+            if "makes containers without mem_limit and nano_cpus and ulimits" not in message
+        }  # fmt: skip
+    assert failed == {}
+    assert len(finished.cases) >= 8
+    assert podman_suite.list_left_behind() == []
 
 
 def test_a_difference_is_caught(podman_suite: Suite, registry_images: Mapping[str, str]) -> None:
