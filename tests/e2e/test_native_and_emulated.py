@@ -78,3 +78,4 @@ def test_both_are_measured_compared_and_merged(run: Callable[..., Suite]) -> Non
     assert "cost of emulation: linux/386" in said
     assert "not the same native and emulated: test_it.py::test_machine[linux/386]" in said
     assert 'stdout of "uname -m"' in said
+    assert "emulator (likely): the same variant does not do it natively" in said
