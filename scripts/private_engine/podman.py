@@ -202,6 +202,7 @@ def stop_podman(journal: Journal, name: str) -> None:
             if network["Name"] != "podman":
                 request(docker, f"/networks/{network['Id']}", "DELETE")
     stop(process)
+    end_monitors(folder)
     if name == ROOTLESS:
         with contextlib.suppress(OSError, ValueError):
             os.kill(read_pause_pid(folder), signal.SIGKILL)
@@ -212,6 +213,19 @@ def stop_podman(journal: Journal, name: str) -> None:
     shutil.rmtree(runroot, ignore_errors=True)
     if journal.data.get("podman_bridge"):
         is_ok("ip", "link", "del", journal.data["podman_bridge"])
+
+
+def end_monitors(folder: Path) -> None:
+    """End the processes that watch over containers and calls in them.
+
+    Minutes after the end of a call one starts a podman, which would make the folders anew.
+    """
+    storage = f"{folder}/storage".encode()
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = file.read_bytes().split(b"\0")
+            if words[0].endswith(b"/conmon") and storage in words:
+                os.kill(int(file.parent.name), signal.SIGKILL)
 
 
 def describe(journal: Journal, name: str) -> dict[str, Any] | None:
