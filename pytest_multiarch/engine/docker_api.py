@@ -74,6 +74,7 @@ if TYPE_CHECKING:
 _LOG_LIMIT = 1024 * 1024
 _EXEC_SETTLE_S = 10.0
 _REMOVE_SETTLE_S = 10.0
+_STAT_SETTLE_S = 2.0
 _SHORTEST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.25
 _IMPROPER = "container state improper"
@@ -354,15 +355,23 @@ class DockerEngine:
 
     def stat_path(self, container_id: str, path: str) -> PathStat | None:
         """Look at a path in a container; None if there is no such path."""
-        try:
-            response = self._connection.request(
-                "HEAD", f"/containers/{container_id}/archive", params={"path": path}
-            )
-        except EngineRefusedError as error:
-            if error.status != 404:
-                raise
-            self.inspect_container(container_id)  # an answer to HEAD does not say what is missing
-            return None
+        deadline = time.monotonic() + _STAT_SETTLE_S
+        while True:
+            try:
+                response = self._connection.request(
+                    "HEAD", f"/containers/{container_id}/archive", params={"path": path}
+                )
+                break
+            except EngineRefusedError as error:
+                # Podman stumbles over a container that ends at this moment.
+                if self._is_podman and error.status == 500 and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    continue
+                if error.status != 404:
+                    raise
+                # An answer to HEAD does not say what is missing.
+                self.inspect_container(container_id)
+                return None
         encoded = response.headers["X-Docker-Container-Path-Stat"]
         return read_path_stat(json.loads(base64.b64decode(encoded)))
 
