@@ -215,6 +215,34 @@ def test_an_image_that_lies_is_caught(
     assert "another architecture" in case.message
 
 
+def test_an_image_that_was_built_here(
+    podman_suite: Suite, engines: KnownEngines, registry_images: Mapping[str, str]
+) -> None:
+    """Podman calls it `localhost/...`, the test need not; it is there for one platform."""
+    engine, sample = podman_suite.engine, registry_images["sample"]
+    engines.run_docker(engine, "pull", "--quiet", "--platform", "linux/amd64", sample)
+    engines.run_docker(engine, "tag", sample, "localhost/multiarch-built-here:1")
+    podman_suite.write(
+        "test_it.py",
+        """
+        import pytest
+
+        pytestmark = [
+            pytest.mark.image("multiarch-built-here:1"),
+            pytest.mark.platforms("linux/amd64", "linux/arm64"),
+        ]
+
+        def test_it(variant):
+            assert variant.run("app", "arch").stdout == "amd64\\n"
+        """,
+    )
+    finished = podman_suite.run()
+    engines.run_docker(engine, "rmi", "localhost/multiarch-built-here:1")
+    assert finished.cases["test_it[linux/amd64]"].status == "passed", finished.output
+    message = finished.cases["test_it[linux/arm64]"].message
+    assert "Podman keeps one platform under a name" in message
+
+
 WITHOUT_DOCKER = """
 mount -t tmpfs tmpfs /run
 mkdir /run/podman
