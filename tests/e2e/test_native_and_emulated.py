@@ -1,7 +1,7 @@
 """One platform, natively on a node of its own and emulated on the default engine.
 
 The kernel of an amd64 machine runs linux/386 by itself. Engine `podman-rootless` has QEMU
-registered for it, in a user namespace: for this engine alone.
+registered for it, in a user namespace: for this engine alone. That takes Linux 6.7.
 """
 
 from __future__ import annotations
