@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 REQUIRE_ALL_VARIABLE = "MULTIARCH_REQUIRE_ALL"
 CACHE_VARIABLE = "XDG_CACHE_HOME"
 _CACHE_OF_IMAGES = {CACHE_VARIABLE: os.environ.get(CACHE_VARIABLE, "")}
+MEASURED = "measured"
+"""The property by which a test has a figure shown at the end of the run."""
 LEFT_OUT = pytest.StashKey[list[str]]()
 
 
@@ -54,7 +56,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Name what was left out."""
+    """Show what tests measured, and name what was left out."""
+    measured = [
+        f"{report.nodeid}: {value}"
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == MEASURED
+    ]
+    if measured:
+        terminalreporter.section("measured")
+        for line in measured:
+            terminalreporter.write_line(line)
     left_out = config.stash.get(LEFT_OUT, [])
     if left_out:
         terminalreporter.section("left out: what this machine has no engine for")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.call import Call
@@ -74,6 +75,22 @@ def list_images(document: Mapping[str, Any], name: str) -> dict[str, str]:
         for other, service in services.items()
         if other != name and (service or {}).get("image") and not service.get("build")
     }
+
+
+def list_local_mounts(document: Mapping[str, Any], folder: PurePath) -> list[tuple[str, str]]:
+    """Give services and what they mount of this machine: below the compose file's own folder, and
+    files that are secrets or configs. What else they mount may be meant to be the engine's.
+    """
+    found = []
+    for name, service in (document.get("services") or {}).items():
+        given = service or {}
+        sources = [e["source"] for e in given.get("volumes") or () if e.get("type") == "bind"]
+        found += [(name, each) for each in sources if PurePath(each).is_relative_to(folder)]
+        for kind in ("secrets", "configs"):
+            known = document.get(kind) or {}
+            files = [known.get(e["source"], {}).get("file") for e in given.get(kind) or ()]
+            found += [(name, file) for file in files if file]
+    return found
 
 
 def _unescape(text: object) -> str:

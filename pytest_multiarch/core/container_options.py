@@ -79,6 +79,11 @@ class ContainerOptions:
     labels: tuple[tuple[str, str], ...] = ()
     hostname: str = ""
 
+    @property
+    def has_limits(self) -> bool:
+        """Whether there are limits that the kernel of an engine may not know."""
+        return bool(self.mem_limit or self.nano_cpus or self.ulimits)
+
     def to_words(self) -> tuple[str, ...]:
         """Write them as options of `docker run`."""
         flags = [

@@ -12,8 +12,10 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pytest_multiarch.core.blame import Cause
 from pytest_multiarch.core.budgets import judge_budgets
 from pytest_multiarch.core.comparison import Comparison, Finding
+from pytest_multiarch.core.diagnosis import Diagnosis
 from pytest_multiarch.core.inspected import ImageVerdict, judge_images
 from pytest_multiarch.core.known_differences import excuses
 from pytest_multiarch.core.member import Member, Outcome, resolve_duplicates
@@ -151,8 +153,8 @@ class Twins:
     """One test on one platform, run natively and emulated.
 
     `is_alike`: both did the same, or nothing of them can be compared; `findings` are what they did
-    differently. `ratio` is emulated to native time inside the containers, None where there was
-    none.
+    differently, without what varies by itself. `ratio` is emulated to native time inside the
+    containers, None where there was none.
     """
 
     native: Member
@@ -160,6 +162,20 @@ class Twins:
     is_alike: bool
     findings: tuple[Finding, ...] = ()
     ratio: float | None
+
+    @property
+    def diagnosis(self) -> Diagnosis | None:
+        """Whose doing it is that one variant was not alike; None where it was, or there are two."""
+        one, other = self.native.variant, self.emulated.variant
+        if self.is_alike or one is None or other is None:
+            return None
+        if (one.kind, one.digest) != (other.kind, other.digest):
+            return None
+        return Diagnosis(
+            platform=self.native.platform,
+            cause=Cause.EMULATOR,
+            evidence=("the same variant does not do it natively",),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,13 +294,16 @@ def judge_record(
     verdicts = tuple(
         judge_group(groups[name], fails_unstable=fails_unstable) for name in sorted(groups)
     )
+    judged = zip(sorted(groups), verdicts, strict=True)
     declared = {platform for each in record.members for platform in each.declared}
     declared |= {platform for each in record.idle for platform in each.declared}
     ran = {each.platform for each in record.members if each.outcome.has_run}
     return Judgement(
         record=record,
         verdicts=verdicts,
-        twins=tuple(twins for name in sorted(groups) for twins in _pair_twins(groups[name])),
+        twins=tuple(
+            twins for name, verdict in judged for twins in _pair_twins(groups[name], verdict)
+        ),
         untested=tuple(sorted(declared - ran)),
         images=judge_images((each.inspected for each in record.runs), record.members),
         budgets=tuple(one for name in sorted(groups) for one in judge_budgets(groups[name])),
@@ -303,7 +322,8 @@ def list_missing(verdict: Verdict) -> tuple[Platform, ...]:
     return tuple(each for each in verdict.declared if each not in settled)
 
 
-def _pair_twins(members: list[Member]) -> Iterator[Twins]:
+def _pair_twins(members: list[Member], verdict: Verdict) -> Iterator[Twins]:
+    varying = {(each.kind, each.label, each.number, each.part) for each in verdict.unstable}
     native = {each.platform: each for each in members if each.is_native}
     for emulated in members:
         other = native.get(emulated.platform)
@@ -313,7 +333,8 @@ def _pair_twins(members: list[Member]) -> Iterator[Twins]:
             continue
         has_times = other.inside_s > 0 and emulated.inside_s > 0
         is_comparable = other.outcome.is_comparable and emulated.outcome.is_comparable
-        findings = _find_findings(other, emulated) if is_comparable else ()
+        found = _find_findings(other, emulated) if is_comparable else ()
+        findings = tuple(e for e in found if (e.kind, e.label, e.number, e.part) not in varying)
         yield Twins(
             native=other,
             emulated=emulated,

@@ -82,6 +82,23 @@ def _build_options(options: ContainerOptions) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
 
 
+def list_dropped_limits(options: ContainerOptions, document: Mapping[str, Any]) -> list[str]:
+    """List the limits, as options are called, that an engine left out of a container it made.
+
+    `document` is the answer of `GET /containers/{id}/json`. Engines leave out what their kernel
+    cannot do: Docker warns of it, Podman says nothing.
+    """
+    host: Mapping[str, Any] = document.get("HostConfig") or {}
+    # Podman writes RLIMIT_NOFILE.
+    names = {str(e["Name"]).lower().removeprefix("rlimit_") for e in host.get("Ulimits") or ()}
+    dropped = {
+        "mem_limit": options.mem_limit and not host.get("Memory"),
+        "nano_cpus": options.nano_cpus and not host.get("NanoCpus"),
+        "ulimits": not names.issuperset(each.name for each in options.ulimits),
+    }
+    return [name for name, is_dropped in dropped.items() if is_dropped]
+
+
 def parse_state(document: Mapping[str, Any], *, host: str) -> ContainerState:
     """Read the answer of `GET /containers/{id}/json`; `host` is where ports are reached."""
     state: Mapping[str, Any] = document.get("State") or {}

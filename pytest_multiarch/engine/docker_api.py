@@ -29,13 +29,19 @@ from pytest_multiarch.engine.connection import (
     hang_up,
     is_timeout,
 )
-from pytest_multiarch.engine.containers import build_create_document, parse_state, read_path_stat
+from pytest_multiarch.engine.containers import (
+    build_create_document,
+    list_dropped_limits,
+    parse_state,
+    read_path_stat,
+)
 from pytest_multiarch.engine.credentials import find_credentials
 from pytest_multiarch.engine.facts import parse_facts
 from pytest_multiarch.engine.image_source import open_engine_image
 from pytest_multiarch.engine.images import ImageStore
 from pytest_multiarch.engine.messages import (
     explain_create_failure,
+    explain_dropped_limits,
     explain_exec_failure,
     explain_network_failure,
     explain_start_failure,
@@ -46,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_multiarch.core.call import FileToCopy
+    from pytest_multiarch.core.container_options import ContainerOptions
     from pytest_multiarch.core.index import ImageConfig
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.ports import (
@@ -67,6 +74,7 @@ if TYPE_CHECKING:
 _LOG_LIMIT = 1024 * 1024
 _EXEC_SETTLE_S = 10.0
 _REMOVE_SETTLE_S = 10.0
+_STAT_SETTLE_S = 2.0
 _SHORTEST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.25
 _IMPROPER = "container state improper"
@@ -199,7 +207,21 @@ class DockerEngine:
                 platform=spec.platform,
                 has_image=error.status == 404 and self._images.has(spec.image),
             ) from None
-        return str(self._connection.parse_json(response)["Id"])
+        container_id = str(self._connection.parse_json(response)["Id"])
+        if spec.options.has_limits:
+            self._require_limits(container_id, spec.options)
+        return container_id
+
+    def _require_limits(self, container_id: str, options: ContainerOptions) -> None:
+        """Refuse a container that was made without its limits, and remove it.
+
+        Raises:
+            ContainerError: the engine left some out.
+        """
+        document = self._connection.read_json(f"/containers/{container_id}/json")
+        if dropped := list_dropped_limits(options, document):
+            self.remove_container(container_id)
+            raise explain_dropped_limits(dropped, self._facts)
 
     def _refuse_other_platform(self, image: str, platform: Platform) -> None:
         """Say what Docker would: Podman only warns, and runs the platform that is there.
@@ -333,15 +355,23 @@ class DockerEngine:
 
     def stat_path(self, container_id: str, path: str) -> PathStat | None:
         """Look at a path in a container; None if there is no such path."""
-        try:
-            response = self._connection.request(
-                "HEAD", f"/containers/{container_id}/archive", params={"path": path}
-            )
-        except EngineRefusedError as error:
-            if error.status != 404:
-                raise
-            self.inspect_container(container_id)  # an answer to HEAD does not say what is missing
-            return None
+        deadline = time.monotonic() + _STAT_SETTLE_S
+        while True:
+            try:
+                response = self._connection.request(
+                    "HEAD", f"/containers/{container_id}/archive", params={"path": path}
+                )
+                break
+            except EngineRefusedError as error:
+                # Podman stumbles over a container that ends at this moment.
+                if self._is_podman and error.status == 500 and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    continue
+                if error.status != 404:
+                    raise
+                # An answer to HEAD does not say what is missing.
+                self.inspect_container(container_id)
+                return None
         encoded = response.headers["X-Docker-Container-Path-Stat"]
         return read_path_stat(json.loads(base64.b64decode(encoded)))
 

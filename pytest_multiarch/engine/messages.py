@@ -26,7 +26,9 @@ from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.reference import DEFAULT_REGISTRY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pytest_multiarch.core.ports import EngineFacts
 
 _PROGRAM = re.compile(
     r'exec: \\?"(?P<runc>(?:[^"\\]|\\.)*?)\\?": '
@@ -157,6 +159,20 @@ def explain_network_failure(text: str) -> MultiarchError:
     if known := find_known(text, Stage.CREATE):
         return known.explain(text, Occasion())
     return ContainerError(f"a network could not be made: {show_original(text)}")
+
+
+def explain_dropped_limits(names: Iterable[str], facts: EngineFacts) -> ContainerError:
+    """Say that an engine made a container without some limits."""
+    why = (
+        "a rootless Podman sets limits only on a machine with cgroups v2"
+        if facts.product == "Podman"
+        else "`docker info` there warns of what its kernel lacks; a Raspberry Pi needs "
+        "cgroup_enable=memory in its cmdline.txt"
+    )
+    return ContainerError(
+        f"{facts.node} makes containers without {' and '.join(names)}",
+        cure=f"{why}; else leave them out",
+    )
 
 
 def explain_start_failure(text: str) -> MultiarchError:

@@ -82,4 +82,6 @@ def describe_unlike_twins(judgement: Judgement) -> Iterator[str]:
         else:
             what = f"native {describe_member_outcome(native)}; "
             what += f"emulated {describe_member_outcome(emulated)}"
-        yield f"{clean(native.node_id)}: {what} (runs: {runs})"
+        why = twins.diagnosis
+        told = f"; diagnosis: {why}: {'; '.join(why.evidence)}" if why else ""
+        yield f"{clean(native.node_id)}: {what} (runs: {runs}){told}"

@@ -6,10 +6,16 @@ import secrets
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from pytest_multiarch.core.call import NETWORK_PREFIX
-from pytest_multiarch.core.compose import list_images, read_service, write_override
+from pytest_multiarch.core.compose import (
+    list_images,
+    list_local_mounts,
+    read_service,
+    write_override,
+)
 from pytest_multiarch.core.errors import (
     EngineGoneError,
     ImageError,
@@ -87,6 +93,9 @@ def _start(
 ) -> Container:
     document = project.read_config()
     service = read_service(document, order.service)
+    for other, source in list_local_mounts(document, PurePath(order.path).parent):
+        cure = "have it in the image; or start the services with with_=, and put it in with files="
+        node.refuse_mount(source, by=f"the service {other!r}", cure=cure)
     # The name that compose gives the network of files that name none.
     network = Network(node, f"{project.name}_default")
     call = replace(service.call, timeout_s=timeout_s, network=network.name)

@@ -302,12 +302,20 @@ class Node:
             ) from None
 
     def _refuse_mounts(self, spec: ContainerSpec) -> None:
-        if spec.options.volumes and not self.name.startswith(_HERE):
-            source = spec.options.volumes[0].source
+        for each in spec.options.volumes:
+            cure = "put it in with files=, which reaches every engine"
+            self.refuse_mount(each.source, by="volumes=", cure=cure)
+
+    def refuse_mount(self, source: str, *, by: str, cure: str) -> None:
+        """Refuse to mount something of this machine in an engine that does not see it.
+
+        Raises:
+            UsageError: the engine is elsewhere; what `by` mounts would be empty there.
+        """
+        if not self.name.startswith(_HERE):
             raise UsageError(
-                f"volumes= mounts {source}, which is on this machine, and the engine is at "
-                f"{self.name}",
-                cure="put it in with files=, which reaches every engine",
+                f"{by} mounts {source}, which is on this machine, and the engine is at {self.name}",
+                cure=cure,
             )
 
     def create_network(self, name: str) -> None:

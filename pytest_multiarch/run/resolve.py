@@ -131,7 +131,9 @@ class Resolver:
                 cure="it was built again or removed during the run; build it in one run at a time",
             )
         if local.index is None:
-            return _resolve_single(reference, local, platform, problem="built for another")
+            return _resolve_single(
+                reference, local, platform, problem="built for another", engine=self._engine
+            )
         return self._resolve_in_store(reference, local, local.index, platform)
 
     def _follow_built(self, reference: ImageReference, found: ResolvedVariant) -> ResolvedVariant:
@@ -223,7 +225,9 @@ class Resolver:
             return self._resolve_remote(source.reference, source.remote, platform)
         local = cast("LocalImage", source.local)  # a source has the one or the other
         if local.index is None:
-            return _resolve_single(source.reference, local, platform, problem=source.problem)
+            return _resolve_single(
+                source.reference, local, platform, problem=source.problem, engine=self._engine
+            )
         return self._resolve_in_store(source.reference, local, local.index, platform)
 
     def _resolve_remote(
@@ -371,18 +375,27 @@ class Resolver:
 
 
 def _resolve_single(
-    reference: ImageReference, local: LocalImage, platform: Platform, *, problem: str
+    reference: ImageReference,
+    local: LocalImage,
+    platform: Platform,
+    *,
+    problem: str,
+    engine: Engine,
 ) -> ResolvedVariant:
     config = local.config
     if config is None:
         raise ImageError(f"{reference}: the engine does not say what the image is for")
     if config.platform != platform:
+        is_podman = engine.read_facts().product == "Podman"
+        store = "Podman" if is_podman else "the classic image store"
+        build = (
+            "turn on Docker's containerd image store and build with docker buildx build "
+            "--platform ... --load, or "
+        )
         raise PlatformMissingError(
             f"{reference} on this engine is for {config.platform} only; there is no {platform}: "
-            "the classic image store keeps one platform under a name, and the others cannot be "
-            f"had: {problem}",
-            cure="turn on Docker's containerd image store and build with docker buildx build "
-            "--platform ... --load, or push the image to a registry",
+            f"{store} keeps one platform under a name, and the others cannot be had: {problem}",
+            cure=f"{'' if is_podman else build}push the image to a registry",
         )
     return ResolvedVariant(
         reference=reference,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_multiarch.core.call import Call, RunResult, check_argv
 from pytest_multiarch.core.compose import ComposeOrder
-from pytest_multiarch.core.errors import EngineGoneError, MultiarchError
+from pytest_multiarch.core.errors import EngineGoneError, MultiarchError, UsageError
 from pytest_multiarch.core.image_rules import AuditRules, make_audit_rules
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.core.wait import parse_wait
@@ -142,6 +142,7 @@ class Variant:
             ProgramNotFoundError: the image has no such program.
             DeadlineError: it did not end in time.
         """
+        self._require_same_node(network)
         read = read_options(options, what="run")
         name, services = read_network("run", network)
         call = Call(
@@ -204,6 +205,7 @@ class Variant:
         Raises:
             NotReadyError, ContainerError: it could not be started, or never was ready.
         """
+        self._require_same_node(network)
         settings = read_settings(
             "container", *command, env=env, ports=ports, wait=wait, init=init,
             entrypoint=entrypoint, user=user, workdir=workdir, network=network,
@@ -233,6 +235,14 @@ class Variant:
             self._note(*network.services.values())
             with _keep_logs(network.services.values()):
                 yield network
+
+    def _require_same_node(self, network: str | Network) -> None:
+        if isinstance(network, Network) and network.node is not self.node:
+            raise UsageError(
+                f"the network is on {network.node.name}, and {self.platform} runs on "
+                f"{self.node.name}",
+                cure="open one by the variant of this platform, with its network()",
+            )
 
     @contextmanager
     def service(

@@ -41,13 +41,18 @@ def register_emulators(journal: Journal, qemu_root: Path) -> None:
         journal.save(mounted_binfmt=True)
         run("mount", "-t", "binfmt_misc", "binfmt_misc", str(BINFMT))
     for architecture in EMULATED:
-        line = qemu_root / f"usr/lib/binfmt.d/qemu-{architecture}.conf"
+        line = read_registration(qemu_root, architecture)
         entry = BINFMT / f"qemu-{architecture}"
-        if entry.exists() or not line.exists():  # the package has no line for what runs natively
+        if entry.exists() or not line:
             continue
         journal.save(handlers=[*journal.data.get("handlers", []), entry.name])
-        registration = line.read_text().strip().replace(":/usr/", f":{qemu_root}/usr/")
-        (BINFMT / "register").write_text(registration)
+        (BINFMT / "register").write_text(line)
+
+
+def read_registration(qemu_root: Path, architecture: str) -> str:
+    """Return what registers QEMU; empty for what runs natively, of which the package has none."""
+    line = qemu_root / f"usr/lib/binfmt.d/qemu-{architecture}.conf"
+    return line.read_text().strip().replace(":/usr/", f":{qemu_root}/usr/") if line.exists() else ""
 
 
 def unregister_emulators(journal: Journal) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import shlex
 import shutil
 import signal
@@ -15,17 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from private_engine.daemons import request, unmount_below
-from private_engine.host_changes import choose_subnet
+from private_engine.host_changes import BINFMT, EMULATED, choose_subnet, read_registration
 from private_engine.journal import Journal, is_ok, say, spawn, stop
 
 NAME = "podman"
 ROOTLESS = "podman-rootless"
 NAMES = (NAME, ROOTLESS)
-PACKAGES = "podman netavark uidmap slirp4netns fuse-overlayfs catatonit"
+PACKAGES = "podman netavark aardvark-dns uidmap slirp4netns fuse-overlayfs catatonit"
 ROOTLESS_TOOLS = ("newuidmap", "slirp4netns", "setpriv", "unshare")
 _NOBODY = 65534
 # Of a network that is called so Podman expects this id.
 _NETWORK_ID = "2f259bab93aaaaa2542ba43ef33eb990d0999ee1b9924b557b7be53c0b7a1bb9"
+_I386 = (
+    r":qemu-i386:M::\x7fELF\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x03\x00"
+    r":\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
+)
 # Where root lacks CAP_SYS_RESOURCE, Podman's limits cannot be set; crun 1.8 refuses some cgroups.
 _RUNTIME = """#!{python} -IS
 import json, os, resource, sys
@@ -85,6 +90,8 @@ def start_podman(journal: Journal, name: str, base: Path, registry_port: int) ->
         if name == ROOTLESS:
             argv, env = become_nobody(folder, argv, env)
         spawn(journal, name, argv, env, lambda: bool(request(docker, "/version")))
+        if name == ROOTLESS and not register_own_emulators(folder, base):
+            say(f"  engine {name} has no emulators of its own: they need Linux 6.7 and nsenter")
     say(f"  engine {name}: Podman {request(docker, '/version')['Version']}, unix://{docker}")
 
 
@@ -155,6 +162,34 @@ def become_nobody(
     return ["unshare", "--mount", "sh", "-ec", "\n".join(lines)], {**kept, **own, "PATH": path}
 
 
+def read_pause_pid(folder: Path) -> int:
+    """Return the process that holds the user's namespaces; raise OSError or ValueError."""
+    pid = int((folder / "run/libpod/tmp/pause.pid").read_text())
+    if b"catatonit" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+        raise ValueError(f"process {pid} is another one")
+    return pid
+
+
+def register_own_emulators(folder: Path, base: Path) -> bool:
+    """Register QEMU for this engine alone, on amd64 for i386 too; tell whether that succeeded.
+
+    The kernel runs programs for i386 itself: so there is a platform that runs natively on the
+    other engines and emulated on this one. Its namespaces hold the registrations.
+    """
+    link = folder / "i386-binfmt-P"  # by this name QEMU knows that it is given argv[0] too
+    if not link.is_symlink():
+        link.symlink_to(base / "usr/bin/qemu-i386-static")
+    lines = [read_registration(base, each) for each in EMULATED]
+    if platform.machine() == "x86_64":
+        lines.append(f"{_I386}:{link}:OPF")
+    script = [f"mount -t binfmt_misc pytest-multiarch {BINFMT}"]
+    script += [f"printf %s {shlex.quote(line)} > {BINFMT}/register" for line in lines if line]
+    with contextlib.suppress(OSError, ValueError):
+        enter = ("nsenter", f"--target={read_pause_pid(folder)}", "--user", "--mount")
+        return is_ok(*enter, "--setuid=0", "--setgid=0", "sh", "-ec", "\n".join(script))
+    return False
+
+
 def stop_podman(journal: Journal, name: str) -> None:
     """Remove a service's containers and networks, and end it."""
     folder = find_folder(journal, name)
@@ -167,11 +202,10 @@ def stop_podman(journal: Journal, name: str) -> None:
             if network["Name"] != "podman":
                 request(docker, f"/networks/{network['Id']}", "DELETE")
     stop(process)
+    end_monitors(folder)
     if name == ROOTLESS:
-        with contextlib.suppress(OSError, ValueError):  # what holds the user's namespace
-            pause = int((folder / "run/libpod/tmp/pause.pid").read_text())
-            if b"catatonit" in Path(f"/proc/{pause}/cmdline").read_bytes():
-                os.kill(pause, signal.SIGKILL)
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(read_pause_pid(folder), signal.SIGKILL)
         shutil.rmtree(folder, ignore_errors=True)
         return
     runroot = find_runroot(journal, name)
@@ -179,6 +213,19 @@ def stop_podman(journal: Journal, name: str) -> None:
     shutil.rmtree(runroot, ignore_errors=True)
     if journal.data.get("podman_bridge"):
         is_ok("ip", "link", "del", journal.data["podman_bridge"])
+
+
+def end_monitors(folder: Path) -> None:
+    """End the processes that watch over containers and calls in them.
+
+    Minutes after the end of a call one starts a podman, which would make the folders anew.
+    """
+    storage = f"{folder}/storage".encode()
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = file.read_bytes().split(b"\0")
+            if words[0].endswith(b"/conmon") and storage in words:
+                os.kill(int(file.parent.name), signal.SIGKILL)
 
 
 def describe(journal: Journal, name: str) -> dict[str, Any] | None:

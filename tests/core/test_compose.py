@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
 import pytest
 
-from pytest_multiarch.core.compose import list_images, read_service, write_override
+from pytest_multiarch.core.compose import (
+    list_images,
+    list_local_mounts,
+    read_service,
+    write_override,
+)
 from pytest_multiarch.core.errors import UsageError
 from pytest_multiarch.core.variant import ResolvedVariant
 from tests.fake_engine import ARM64, FakeEngine, make_variant
@@ -48,6 +54,26 @@ def test_a_service_that_is_not_there(document: dict[str, Any], names: str) -> No
     with pytest.raises(UsageError) as caught:
         read_service(document, "web")
     assert names in caught.value.cure
+
+
+def test_what_is_mounted_of_this_machine() -> None:
+    """What lies elsewhere may be meant to be the engine's, as `/etc/localtime`."""
+    binds = ("/srv/app/data", "/etc/localtime", "/srv/apple")
+    document = {
+        "services": {
+            "app": {
+                "volumes": [
+                    *({"type": "bind", "source": each} for each in binds),
+                    {"type": "volume", "source": "data"},
+                ],
+            },
+            "db": {"secrets": [{"source": "file"}, {"source": "variable"}, {"source": "none"}]},
+            "none": None,
+        },
+        "secrets": {"file": {"file": "/keys/key"}, "variable": {"environment": "KEY"}},
+    }
+    found = list_local_mounts(document, PurePath("/srv/app"))
+    assert found == [("app", "/srv/app/data"), ("db", "/keys/key")]
 
 
 def test_images_of_the_services_beside() -> None:

@@ -25,6 +25,7 @@ from pytest_multiarch.core.parity import VerdictKind, compare_group
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.record import IdleGroup, Record, Run
 from pytest_multiarch.core.written import WrittenObservations
+from tests.repeated import repeat, see
 from tests.samples import AMD64, ARM64, NATIVE, PIN, QEMU, S390X, check, make_member, observe
 
 if TYPE_CHECKING:
@@ -400,6 +401,29 @@ def test_a_test_that_ran_both_ways_has_twins() -> None:
 
 def test_twins_that_did_not_do_the_same_are_not_alike() -> None:
     assert not find_twins(*pair((check("n", 1),), (check("n", 2),))).is_alike
+
+
+def test_what_one_variant_does_emulated_only_is_put_down_to_the_emulator() -> None:
+    """Not where they are of two variants, or alike."""
+    native, emulated = pair((check("n", 1),), (check("n", 2),), variant=identify("x"))
+    same = replace(native, variant=identify("x"))
+    assert str(find_twins(same, emulated).diagnosis) == "emulator (likely)"
+    assert find_twins(replace(native, variant=identify("y")), emulated).diagnosis is None
+    assert find_twins(same, replace(emulated, observations=same.observations)).diagnosis is None
+
+
+def test_what_varies_by_itself_makes_no_twins_unlike() -> None:
+    outputs = {(AMD64, NATIVE): "12", (ARM64, NATIVE): "15", (ARM64, QEMU): "17"}
+    members = [
+        make_member(
+            platform, see(f"pid {number}", platform), execution=execution, run=str(execution),
+            repeats=[repeat(platform, *(f"pid {number}{each}" for each in "1234"))],
+        )
+        for (platform, execution), number in outputs.items()
+    ]  # fmt: skip
+    found = judge(*members)
+    assert found.verdicts[0].unstable
+    assert found.twins[0].is_alike
 
 
 def test_without_times_there_is_no_ratio() -> None:

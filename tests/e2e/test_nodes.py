@@ -190,7 +190,9 @@ def test_workers_have_their_own_connections(node: NodeSuite, disjoint_image: str
 
 
 def test_a_testcontainers_class_runs_on_the_node(node: NodeSuite, disjoint_image: str) -> None:
+    """The environment, to which such classes write by themselves, stays as it was."""
     node.configure()
+    node.suite.write("conftest.py", SAME_ENVIRONMENT)
     node.suite.write(
         "test_it.py",
         f"""
@@ -212,6 +214,7 @@ def test_a_testcontainers_class_runs_on_the_node(node: NodeSuite, disjoint_image
     )
     finished = node.suite.run()
     assert finished.exit_code == 0, finished.output
+    assert (node.suite.folder / "changed").read_text() == "[]"
     assert node.list_left() == {}
 
 
@@ -277,7 +280,7 @@ def test_a_fallback_is_allowed_and_said(node: NodeSuite, images: Mapping[str, st
 SERVICES = """
     import pathlib, socket
     import pytest
-    from pytest_multiarch import service
+    from pytest_multiarch import errors, service
 
     pytestmark = [
         pytest.mark.image("{image}"),
@@ -309,6 +312,13 @@ SERVICES = """
             socket.create_connection((host, port), 5).close()
             assert container.services["db"].exec("uname", "-m").stdout.strip() == "x86_64"
             assert container.exec("ping", "-c", "1", "db", observe=False).exit_code == 0
+
+    @pytest.mark.platforms("linux/arm64")
+    def test_mounts(variant):
+        path = pathlib.Path(__file__).parent / "mounts.yaml"
+        with pytest.raises(errors.UsageError, match="'db' mounts .*/data, which is"):
+            with variant.compose(path, service="app"):
+                pass
 """
 COMPOSE = """
     services:
@@ -331,13 +341,17 @@ def test_what_is_beside_a_variant_is_on_its_node(
     node.configure(way)
     hosts = {"amd64": "127.0.0.1", "arm64": "127.0.0.2" if way == "tcp" else "127.0.0.1"}
     image = registry_images["sample"]
+    node.suite.write("conftest.py", SAME_ENVIRONMENT)
     node.suite.write("compose.yaml", COMPOSE.format(image=image))
+    mounts = COMPOSE.format(image=image) + '        volumes: ["./data:/data"]\n'
+    node.suite.write("mounts.yaml", mounts)
     node.suite.write("test_it.py", SERVICES.format(image=image, hosts=hosts))
     since = time.time() - 0.5
     finished = node.suite.run("-v", timeout_s=300)
     assert finished.exit_code == 0, finished.output
     for engine in PLATFORMS:
         assert len(node.list_created(engine, since)) == 5, engine
+    assert (node.suite.folder / "changed").read_text() == "[]"
     assert node.list_left() == {}
     assert node.suite.list_watchdogs() == []
 
@@ -397,16 +411,17 @@ def start_sleeping_on_both(node: NodeSuite, image: str) -> subprocess.Popen[str]
     return process
 
 
-def test_a_node_that_dies_in_the_middle(node: NodeSuite, disjoint_image: str) -> None:
+@pytest.mark.parametrize("way", ["tcp", "ssh"])
+def test_a_node_that_dies_in_the_middle(node: NodeSuite, disjoint_image: str, way: str) -> None:
     """Clear errors on its platform only; nothing is left on either side, once it is back."""
-    node.configure("tcp")
+    node.configure(way)
     process = start_sleeping_on_both(node, disjoint_image)
     assert node.list_left().keys() == {"main", "node"}
     node.change_daemon("crash")
     try:
         finished = node.suite.finish(process, timeout_s=120)
         assert finished.exit_code == 1, finished.output
-        there = node.engines.by_name["node"].ways["tcp"]
+        there = node.engines.by_name["node"].ways[way]
         for name in ("test_sleeps", "test_later"):
             case = finished.cases[f"{name}[linux/arm64]"]
             assert case.status in ("failed", "error")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import MEASURED
 from tests.e2e.suite import Suite, wait_for
 
 if TYPE_CHECKING:
@@ -50,18 +51,21 @@ def test_a_web_service_and_its_database(suite: Suite, names: dict[str, str]) -> 
 def test_a_database_natively_or_on_the_platform(
     engines: KnownEngines, names: dict[str, str], record_property: Callable[[str, object], None]
 ) -> None:
-    """It runs where it is asked to, and the platforms are equal either way; the ratio is shown."""
+    """It runs where it is asked to, and the platforms are equal either way; natively it is faster.
+
+    What was measured stands at the end of the whole run.
+    """
     done = subprocess.run(
         [sys.executable, BENCHMARK, "--rounds", "1", "--web", names["web"],
          "--postgres", names["postgres"]],
         check=False, capture_output=True, text=True, timeout=900, env=engines.make_environ("main"),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    print(done.stdout)
-    found = re.findall(r"^(.+?): .*: ([\d.]+) times", done.stdout, re.MULTILINE)
-    assert [title for title, _ in found] == ["the suite", "its test on linux/arm64"]
-    for title, ratio in found:
-        record_property(f"emulated database / native, {title}", float(ratio))
+    found = re.findall(r"^((.+?): .*: ([\d.]+) times .*)", done.stdout, re.MULTILINE)
+    assert [title for _, title, _ in found] == ["the suite", "its test on linux/arm64"]
+    for line, _, _ in found:
+        record_property(MEASURED, line)
+    assert float(found[1][2]) > 1, done.stdout
 
 
 def test_the_example_can_be_collected_without_an_engine(suite: Suite) -> None:

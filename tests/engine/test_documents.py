@@ -12,7 +12,12 @@ from pytest_multiarch.core.container_options import parse_options
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.ports import ContainerSpec
 from pytest_multiarch.engine.archive import build_archive, list_parents, normalize_path
-from pytest_multiarch.engine.containers import build_create_document, parse_state, parse_time
+from pytest_multiarch.engine.containers import (
+    build_create_document,
+    list_dropped_limits,
+    parse_state,
+    parse_time,
+)
 from pytest_multiarch.engine.facts import parse_facts
 from pytest_multiarch.engine.probe import build_probe_archive, name_probe_image
 
@@ -85,6 +90,20 @@ def test_options_and_a_network() -> None:
     plain = build_create_document(ContainerSpec(image="x", platform=None))
     assert set(plain["HostConfig"]) == {"PortBindings", "NetworkMode"}
     assert not {"NetworkingConfig", "Hostname"} & set(plain)
+
+
+def test_limits_that_an_engine_left_out() -> None:
+    """Docker sets what it leaves out to 0; Podman names a limit of processes in its own way."""
+    options = parse_options(
+        {"mem_limit": "8m", "nano_cpus": 10**9, "ulimits": {"nofile": 5}}, what="run"
+    )
+    ulimits = [{"Name": "RLIMIT_NOFILE"}, {"Name": "RLIMIT_NPROC"}]
+    kept = {"Memory": 8 << 20, "NanoCpus": 10**9, "Ulimits": ulimits}
+    assert list_dropped_limits(options, {"HostConfig": kept}) == []
+    assert list_dropped_limits(options, {"HostConfig": {**kept, "Memory": 0}}) == ["mem_limit"]
+    nothing = {"HostConfig": {"Memory": 0, "Ulimits": None}}
+    assert list_dropped_limits(options, nothing) == ["mem_limit", "nano_cpus", "ulimits"]
+    assert list_dropped_limits(parse_options({}, what="run"), nothing) == []
 
 
 def test_facts_of_docker() -> None:

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from pytest_multiarch.core.errors import EngineError, PlatformUnavailableError
+from pytest_multiarch.core.errors import EngineError, PlatformUnavailableError, UsageError
 from pytest_multiarch.core.execution import ExecutionKind
 from pytest_multiarch.core.reference import ImageReference
 from pytest_multiarch.run.container import ContainerSettings
@@ -143,3 +143,13 @@ def test_the_twin_of_a_native_variant_is_emulated_here(monkeypatch: pytest.Monke
     twin = session.open_twin(there)
     assert twin is not None
     assert (twin.node, twin.platform) == (session.default_node, ARM64)
+
+
+def test_a_network_is_of_one_node() -> None:
+    session = make_session(make_node(make_engine(ARM64)))
+    here, there = (session.open_variant(APP, each, recorder=None) for each in (AMD64, ARM64))
+    with here.network() as network:
+        with pytest.raises(UsageError, match="the network is on unix:"):
+            there.run("x", network=network)
+        with pytest.raises(UsageError, match="linux/arm64 runs on unix:"):
+            there.container(network=network).__enter__()

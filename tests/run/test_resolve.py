@@ -222,6 +222,22 @@ def test_the_classic_stores_own_platform_runs_while_the_registry_is_down() -> No
         node.resolve(reference, ARM64)
 
 
+@pytest.mark.parametrize(
+    ("product", "keeper", "cure"),
+    [
+        ("Docker", "the classic image store", "turn on Docker's containerd image store"),
+        ("Podman", "Podman", "push the image to a registry"),
+    ],
+)
+def test_an_engine_that_keeps_one_platform_is_named(product: str, keeper: str, cure: str) -> None:
+    engine = make_remote(has_containerd_store=False)
+    engine.facts = replace(engine.facts, product=product)
+    engine.add("built:1", IMAGES[0])
+    with pytest.raises(PlatformMissingError, match=f"{keeper} keeps one platform") as caught:
+        resolve(engine, "built:1")
+    assert caught.value.cure.startswith(cure)
+
+
 def test_a_tag_that_moves_during_the_session_does_not_split_its_platforms() -> None:
     engine = make_remote()
     assert engine.registry is not None
