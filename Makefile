@@ -22,7 +22,7 @@ demo: $(VENV)/installed
 	@$(BIN)/python scripts/engine run $(BIN)/python scripts/demo
 
 test: lint
-	$(BIN)/python scripts/engine run --all $(REQUIRE) $(BIN)/python -m pytest $(ARGS)
+	$(call run-tests,$(BIN))
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check . scripts/engine scripts/demo
@@ -34,14 +34,23 @@ lint: $(VENV)/installed
 
 # The same tests with the oldest pytest that is supported.
 test-oldest-pytest: $(OLDEST_VENV)/installed
-	$(OLDEST_VENV)/bin/python scripts/engine run --all $(REQUIRE) \
-		$(OLDEST_VENV)/bin/python -m pytest $(ARGS)
+	$(call run-tests,$(OLDEST_VENV)/bin)
 
 $(VENV)/installed: pyproject.toml hatch_build.py
 	$(call make-environment,$(VENV),-e '.[dev]')
 
 $(OLDEST_VENV)/installed: pyproject.toml hatch_build.py
 	$(call make-environment,$(OLDEST_VENV),-e '.[dev]' 'pytest==8.4.*')
+
+# What needs no engine runs side by side; what talks to one has it for itself. With ARGS either
+# part may have no test of those that are asked for (exit code 5).
+define run-tests
+@echo '=== The tests that need no engine'
+$(1)/python -m pytest -n 2 -m 'not needs_engine' $(ARGS) $(if $(ARGS),|| test $$? -eq 5)
+@echo '=== The tests on real engines'
+$(1)/python scripts/engine run --all $(REQUIRE) \
+	$(1)/python -m pytest -m needs_engine $(ARGS) $(if $(ARGS),|| test $$? -eq 5)
+endef
 
 define make-environment
 @test -n "$(PYTHON)" || { echo 'Python 3.10 or newer is needed; PYTHON=... names one.'; exit 1; }

@@ -29,7 +29,14 @@ CACHE_VARIABLE = "XDG_CACHE_HOME"
 _CACHE_OF_IMAGES = {CACHE_VARIABLE: os.environ.get(CACHE_VARIABLE, "")}
 MEASURED = "measured"
 """The property by which a test has a figure shown at the end of the run."""
+_FIXTURES_OF_MAIN = {"main", "main_bench"}
 LEFT_OUT = pytest.StashKey[list[str]]()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what reaches the engine `main` by a fixture."""
+    if _FIXTURES_OF_MAIN & set(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.needs_engine("main"))
 
 
 def list_needed_engines(item: pytest.Item) -> list[str]:

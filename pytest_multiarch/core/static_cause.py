@@ -10,6 +10,7 @@ import posixpath
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_multiarch.core.command import Command
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _MOST_CAUSES = 5
 _MOST_LINKS = 40
 _MOST_LIBRARIES = 60
-_MOST_PATHS = 40
+_MOST_NAMED = 20
 _PATH = re.compile(r"(?<![\w./~-])/[\w.@+~-][\w.@+~/-]*")
 _READ_BY_MANY = re.compile(r"LANG|LANGUAGE|LC_[A-Z]+|TZ|LD_[A-Z_]+|PATH|HOME")
 """Variables that programs heed without naming them."""
@@ -94,7 +95,7 @@ class CallReach:
                 yield from chain
                 if self._is_file(chain[-1]):
                     break
-        for path in self._list_named():
+        for path in islice(self._list_named(), _MOST_NAMED):
             yield from self._follow(path)
 
     def _list_programs(self) -> Iterator[str]:
@@ -207,7 +208,7 @@ def _compare_files(ours: CallReach, theirs: CallReach) -> tuple[StaticDifference
     paths = dict.fromkeys((*ours.list_paths(), *theirs.list_paths()))
     wanted = [each for each in paths if not (ours.is_given(each) or theirs.is_given(each))]
     trees = {
-        each.platform: [e for path in wanted[:_MOST_PATHS] if (e := each.tree.find(path))]
+        each.platform: [entry for path in wanted if (entry := each.tree.find(path))]
         for each in (ours, theirs)
     }
     libraries = {each.platform: each.list_libraries() for each in (ours, theirs)}

@@ -239,6 +239,7 @@ def test_what_is_no_container_is_refused(main_bench: Bench) -> None:
         pass
 
 
+@pytest.mark.needs_engine("main")
 def test_containers_of_two_engines_start_at_the_same_time(
     open_bench: Callable[[str], Bench],
 ) -> None:
