@@ -8,6 +8,7 @@ what one of them built, one call builds each, under a name of its own.
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 
 _LOG_LINES = 30
 _HIDDEN = "<hidden>"
+_PREFIX = re.compile(r"ERROR: (?:failed to build: )?(?:failed to solve: )?")
+_BASE = re.compile(r"failed to resolve source metadata for (\S+): ")
 
 
 class Builds:
@@ -326,9 +329,9 @@ class _Building:
         said = log.plain or failures or f"exit code {log.exit_code}"
         known = find_known(f"{said}\n{failures}", Stage.BUILD)
         names = " and ".join(map(str, platforms))
-        what = f"the build of {self.spec.title} failed for {names}:\n{said}"
+        what = f"the build of {self.spec.title} failed for {names}: {_put_error_first(said)}"
         cure = (
-            known.explain("", Occasion(platform=names, node=self.node.name)).cure
+            known.explain("", _find_occasion(said, platform=names, node=self.node.name)).cure
             if known
             else "the lines above are buildx's own; docker buildx build shows the same"
         )
@@ -368,3 +371,24 @@ class _Building:
             cure="take the builder of that engine: unset BUILDX_BUILDER, or docker buildx use "
             "default",
         )
+
+
+def _put_error_first(said: str) -> str:
+    """Put buildx's error, which comes after an excerpt of the Dockerfile, before all else."""
+    lines = said.splitlines()
+    errors = [each for each in lines if each.startswith("ERROR: ")]
+    if not errors:
+        return said
+    return "\n".join((_PREFIX.sub("", errors[-1]), *(each for each in lines if each != errors[-1])))
+
+
+def _find_occasion(said: str, *, platform: str, node: str) -> Occasion:
+    """Find of which base image something is said."""
+    found = _BASE.search(said)
+    with contextlib.suppress(UsageError):
+        if found is not None:
+            base = ImageReference.parse(found[1])
+            return Occasion(
+                reference=base.text, registry=base.registry, platform=platform, node=node
+            )
+    return Occasion(platform=platform, node=node)

@@ -266,11 +266,24 @@ def test_a_later_build_of_all_takes_the_names_of_single_platforms_away() -> None
 
 
 def test_what_is_nobodys_alone_is_everybodys() -> None:
-    tools = make_tools(plain="ERROR: failed to build: failed to solve: unknown instruction: RUNN")
+    said = "Dockerfile:2\nERROR: failed to build: failed to solve: unknown instruction: RUNN\nView"
+    tools = make_tools(plain=said)
     _, _, build = provide(tools)
     for platform in BOTH:
-        assert "unknown instruction: RUNN" in build.platforms[platform].error
+        assert build.platforms[platform].error == (
+            "the build of app/Dockerfile failed for linux/amd64 and linux/arm64: "
+            "unknown instruction: RUNN\nDockerfile:2\nView"
+        )
     assert len(tools.builder.requests) == 1
+
+
+def test_a_registry_that_cannot_be_reached_is_named() -> None:
+    said = (
+        "ERROR: failed to solve: failed to resolve source metadata for r.example.org/base:1: "
+        "failed to do request: dial tcp: lookup r.example.org: no such host"
+    )
+    _, _, build = provide(make_tools(plain=said))
+    assert "check that r.example.org can be reached" in build.platforms[ARM64].cure
 
 
 @pytest.mark.parametrize(
