@@ -37,6 +37,7 @@ from pytest_multiarch.run.progress import ShowProgress, show_nothing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.ports import (
         ByteStream,
         ContentSource,
@@ -52,12 +53,13 @@ if TYPE_CHECKING:
 class PublishTools:
     """What publishing needs of the outside. `engine` is None where there is none.
 
-    `engine_problem` says why there is none.
+    `engine_problem` says why there is none. `own_nodes` are those of single platforms.
     """
 
     target: PushTarget
     registry: VariantPlace
     engine: VariantPlace | None = None
+    own_nodes: Mapping[Platform, VariantPlace] = field(default_factory=dict)
     engine_problem: str = ""
     show_progress: ShowProgress = show_nothing
 
@@ -159,9 +161,10 @@ class _Finder:
         self._tools = tools
 
     def find(self, tested: TestedVariant) -> _Found:
-        places = [self._tools.registry]
-        if self._tools.engine is not None:
-            places.insert(1 if tested.came_from_registry else 0, self._tools.engine)
+        registry = self._tools.registry
+        own = self._tools.own_nodes.get(tested.platform)
+        engines = [each for each in (own, self._tools.engine) if each is not None]
+        places = [registry, *engines] if tested.came_from_registry else [*engines, registry]
         problems: list[MultiarchError] = []
         for place in places:
             try:

@@ -303,6 +303,21 @@ def test_what_an_engine_was_built_into_is_looked_for_there_first(target: Target)
     assert run(target, registry, plan, engine=engine).is_done
 
 
+def test_what_was_built_on_a_node_of_its_own_is_looked_for_there(target: Target) -> None:
+    plan = make_plan()
+    plan = replace(plan, variants=tuple(replace(each, pin="") for each in plan.variants))
+    registry, here, there = Place(Content({})), Place(make_content()), Place(make_content())
+    for place, platform in ((here, ARM64), (there, AMD64)):
+        del place.content.blobs[VARIANTS[platform].manifest_digest]
+    there.name = "the node"
+    tools = PublishTools(target=target, registry=registry, engine=here, own_nodes={ARM64: there})
+    outcome = publish(plan, tools)
+    assert [each.source for each in outcome.variants] == ["the place", "the node"]
+    there.problem = EngineError("the node is down")
+    with pytest.raises(EngineError, match="cannot be had: the node is down"):
+        publish(plan, tools)
+
+
 def test_what_nobody_has(target: Target, place: Place) -> None:
     place.content.blobs.clear()
     with pytest.raises(ImageNotFoundError, match="cannot be had: no sha256"):
