@@ -143,7 +143,10 @@ class _Building:
         machines = facts.machines if facts.driver != "docker" else ()
         machines = machines or (self.node.engine.read_facts().platform,)
         bases = list_bases(dockerfile, self.spec, self.platforms, machines[0])
-        missing = find_missing_bases(bases, self._read_bases(bases))
+        # Builders in containers of their own do not see the engine's images.
+        missing = find_missing_bases(
+            bases, self._read_bases(bases, sees_engine=facts.driver == "docker")
+        )
         findings = (
             *missing,
             *find_pinned_bases(dockerfile, self.spec, self.platforms),
@@ -178,16 +181,19 @@ class _Building:
             self.notes.append(error.headline)
             return ()
 
-    def _read_bases(self, bases: Iterable[BaseImage]) -> dict[str, tuple[Platform, ...]]:
-        """Give the platforms of base images: in the engine, which a build looks into, or where
+    def _read_bases(
+        self, bases: Iterable[BaseImage], *, sees_engine: bool
+    ) -> dict[str, tuple[Platform, ...]]:
+        """Give the platforms of base images: in the engine, if the build looks into it, or where
         they come from."""
-        found = {each: self._list_platforms(each) for each in {base.reference for base in bases}}
+        names = {base.reference for base in bases}
+        found = {each: self._list_platforms(each, sees_engine=sees_engine) for each in names}
         return {reference: each for reference, each in found.items() if each is not None}
 
-    def _list_platforms(self, base: str) -> tuple[Platform, ...] | None:
+    def _list_platforms(self, base: str, *, sees_engine: bool) -> tuple[Platform, ...] | None:
         try:
             reference = ImageReference.parse(base)
-            local = self.node.engine.find_image(reference.text)
+            local = self.node.engine.find_image(reference.text) if sees_engine else None
             if local is not None and local.index is not None:
                 return local.index.platforms
             if local is not None and not local.repo_digests:

@@ -315,6 +315,13 @@ def test_a_base_on_the_engine_is_looked_at_there() -> None:
     assert (build.findings, build.notes) == ((), ())
 
 
+def test_a_builder_of_its_own_does_not_see_the_bases_of_the_engine() -> None:
+    tools = make_tools(facts=replace(FACTS, name="own", driver="docker-container"))
+    tools.engine.add("base:1", FakeImage(platform=AMD64))
+    _, _, build = provide(tools)
+    assert (build.findings, build.notes) == ((), ())
+
+
 def test_a_base_that_nobody_has_is_a_note() -> None:
     """BuildKit may know where to get it."""
     _, _, build = provide(make_tools(text="FROM nowhere:1\n"))
