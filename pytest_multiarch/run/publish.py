@@ -6,6 +6,7 @@ digest for a name.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ from pytest_multiarch.core.publishing import Publication, PublishedVariant, Refu
 from pytest_multiarch.run.progress import ShowProgress, show_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.ports import (
@@ -171,7 +172,7 @@ class _Finder:
                 return self._take(tested, place, place.find(tested))
             except (ImageError, EngineError) as error:
                 problems.append(error)
-        reasons = [each.headline for each in problems]
+        reasons = [*_tell_rebuilt(tested, engines), *(each.headline for each in problems)]
         if self._tools.engine is None and self._tools.engine_problem:
             reasons.append(f"no engine was asked: {self._tools.engine_problem}")
         # That nobody could look is another thing than that it is nowhere.
@@ -216,6 +217,16 @@ class _Finder:
             part=part,
             notes=tuple(notes),
         )
+
+
+def _tell_rebuilt(tested: TestedVariant, engines: Iterable[VariantPlace]) -> Iterator[str]:
+    """Say of which engine's image the tested variant is gone since it was made anew."""
+    for engine in engines:
+        with contextlib.suppress(ImageError, EngineError):
+            current = engine.read_current(tested)
+            if current is not None and current != tested.digest:
+                now = f"is {current}" if current else f"has no {tested.platform}"
+                yield f"{tested.reference} was built again since the test, and {now} by now"
 
 
 def _read_item(content: ContentSource, digest: str) -> _Item:

@@ -325,6 +325,17 @@ def test_what_nobody_has(target: Target, place: Place) -> None:
     assert target.tag == OLD
 
 
+def test_what_was_built_again_is_said(target: Target, place: Place) -> None:
+    place.content.blobs.clear()
+    engine = Place(Content({}), "the engine")
+    engine.current[AMD64] = OLD
+    with pytest.raises(ImageNotFoundError, match=f"app:test was built again .* is {OLD} by now"):
+        run(target, place, engine=engine)
+    engine.current[AMD64] = ""
+    with pytest.raises(ImageNotFoundError, match="again .* has no linux/amd64 by now"):
+        run(target, place, engine=engine)
+
+
 def test_what_nobody_could_look_for(target: Target, place: Place) -> None:
     place.problem = EngineError("it does not answer")
     with pytest.raises(EngineError, match="cannot be had: it does not answer"):
