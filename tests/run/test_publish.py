@@ -329,10 +329,10 @@ def test_what_was_built_again_is_said(target: Target, place: Place) -> None:
     place.content.blobs.clear()
     engine = Place(Content({}), "the engine")
     engine.current[AMD64] = OLD
-    with pytest.raises(ImageNotFoundError, match=f"app:test was built again .* is {OLD} by now"):
+    with pytest.raises(ImageNotFoundError, match=rf"app:test was built again .* is {OLD} by now"):
         run(target, place, engine=engine)
     engine.current[AMD64] = ""
-    with pytest.raises(ImageNotFoundError, match="again .* has no linux/amd64 by now"):
+    with pytest.raises(ImageNotFoundError, match=r"again .* has no linux/amd64 by now"):
         run(target, place, engine=engine)
 
 
