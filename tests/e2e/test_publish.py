@@ -67,10 +67,14 @@ def program(engines: KnownEngines) -> str:
 
 
 @pytest.fixture(scope="session")
-def registry(program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryProcess]:
-    """A registry that lets everybody in."""
+def registry(
+    engines: KnownEngines, program: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RegistryProcess]:
+    """A registry that lets everybody in; no engine keeps what tests pulled from it."""
     with RegistryProcess(program, tmp_path_factory.mktemp("registry")) as registry:
         yield registry
+        for name in ("tested", "moving"):
+            forget_image(engines, f"{registry.address}/{name}")
 
 
 @pytest.fixture(scope="session")
