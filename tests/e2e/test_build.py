@@ -217,6 +217,44 @@ def test_a_build_that_fails_on_one_platform_only(
     forget()
 
 
+FIXTURE = """
+    import pytest
+
+    @pytest.fixture(scope="session")
+    def multiarch_build():
+        return {"context": "../app", "target": "app"}
+
+    @pytest.fixture(scope="module")
+    def built(shared_variant):
+        return shared_variant.run("cat", "/etc/built").stdout
+"""
+FIXTURE_TESTS = """
+    import pytest
+
+    pytestmark = pytest.mark.platforms("linux/amd64", "linux/arm64")
+
+    def test_shared(built):
+        assert "FROM" in built
+
+    def test_own(variant):
+        assert "FROM" in variant.run("cat", "/etc/built").stdout
+"""
+
+
+def test_a_fixture_of_a_folder_names_what_is_beside_it(
+    suite: Suite, base: str, forget: Callable[[], None]
+) -> None:
+    dockerfile = f"FROM {base} AS app\nCOPY Dockerfile /etc/built\nFROM app\nRUN exit 9\n"
+    (suite.folder / "tests").mkdir()
+    suite.write("tests/conftest.py", FIXTURE)
+    prepare(suite, dockerfile, "")
+    suite.write("tests/test_it.py", FIXTURE_TESTS)
+    done = suite.run("--multiarch-record=record.json", "tests", timeout_s=300)
+    assert done.exit_code == 0, done.output
+    assert read_build(suite)["target"] == "app"
+    forget()
+
+
 def test_a_base_that_lacks_a_platform_is_found_first(
     suite: Suite, registry_images: Mapping[str, str]
 ) -> None:
