@@ -53,6 +53,7 @@ _LOG_LINES = 30
 _HIDDEN = "<hidden>"
 _PREFIX = re.compile(r"ERROR: (?:failed to build: )?(?:failed to solve: )?")
 _BASE = re.compile(r"failed to resolve source metadata for (\S+): ")
+_ASKED = re.compile(r"\"https?://([^/\"]+)/v2/")
 
 
 class Builds:
@@ -389,12 +390,11 @@ def _put_error_first(said: str) -> str:
 
 
 def _find_occasion(said: str, *, platform: str, node: str) -> Occasion:
-    """Find of which base image something is said."""
-    found = _BASE.search(said)
+    """Find of which base image something is said, or at least of which registry."""
+    occasion = Occasion(platform=platform, node=node)
+    base, asked = _BASE.search(said), _ASKED.search(said)
     with contextlib.suppress(UsageError):
-        if found is not None:
-            base = ImageReference.parse(found[1])
-            return Occasion(
-                reference=base.text, registry=base.registry, platform=platform, node=node
-            )
-    return Occasion(platform=platform, node=node)
+        if base is not None:
+            reference = ImageReference.parse(base[1])
+            return replace(occasion, reference=reference.text, registry=reference.registry)
+    return replace(occasion, registry=asked[1]) if asked else occasion

@@ -277,11 +277,15 @@ def test_what_is_nobodys_alone_is_everybodys() -> None:
     assert len(tools.builder.requests) == 1
 
 
-def test_a_registry_that_cannot_be_reached_is_named() -> None:
-    said = (
+@pytest.mark.parametrize(
+    "said",
+    [
         "ERROR: failed to solve: failed to resolve source metadata for r.example.org/base:1: "
-        "failed to do request: dial tcp: lookup r.example.org: no such host"
-    )
+        "failed to do request: dial tcp: lookup r.example.org: no such host",
+        'ERROR: pinging container registry: Get "https://r.example.org/v2/": dial tcp: no route',
+    ],
+)
+def test_a_registry_that_cannot_be_reached_is_named(said: str) -> None:
     _, _, build = provide(make_tools(plain=said))
     assert "check that r.example.org can be reached" in build.platforms[ARM64].cure
 
