@@ -110,10 +110,15 @@ class EnginePlace:
         return self._address
 
     def find(self, tested: TestedVariant) -> FoundVariant:
-        """Find a variant by its digest, or by that of the index that it was found by."""
+        """Find a variant by its digest, or by that of the index that it was found by.
+
+        The same may have been built again since: it then is in another index, under its name.
+        """
         digests = (tested.index, tested.digest, tested.config_digest)
         pins = (f"{tested.pin}",) if "@" in tested.pin else ()
         names = (*pins, *digests) if tested.kind == "manifest" else (tested.digest, tested.pin)
+        if "@" not in tested.reference:
+            names += name_apart(tested.reference, tested.platform), tested.reference
         for name in dict.fromkeys(filter(None, names)):
             if self._store.inspect(name) is None:
                 continue

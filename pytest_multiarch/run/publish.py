@@ -125,7 +125,8 @@ def publish(
         outcome,
         digest=index.digest,
         previous=previous,
-        is_as_tested=index.is_as_tested,
+        is_as_tested=index.is_as_tested
+        and all(each.tested.index in ("", index.digest) for each in found),
         variants=tuple(_describe(each, sent=0) for each in found),
         refusals=refusals,
         notes=notes,

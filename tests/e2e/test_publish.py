@@ -304,6 +304,13 @@ def test_an_image_that_only_the_engine_has(
     )
     engines.run_docker("main", "image", "rm", "--force", pulled)
 
+    # built again, the same: its index is another, since its attestations are
+    built("one")
+    done = publish(record, "--tag", f"{registry.address}/engine/again:1", "--json")
+    assert done.status == 0, done.err
+    assert not done.document["as_tested"]
+    assert list_entries(registry, "engine/again:1") == list_digests(record)
+
     # rebuilt: the name stands for something else
     built("two")
     before = registry.read_tag("engine/app:1")

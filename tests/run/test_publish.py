@@ -223,6 +223,19 @@ def test_the_tested_index_is_kept(target: Target, place: Place) -> None:
     assert target.tag == index.digest
 
 
+def test_another_index_of_the_tested_variants_is_not_the_tested_one(
+    target: Target, place: Place
+) -> None:
+    index = SampleIndex("app", tuple(VARIANTS.values()))
+    place.content.blobs[index.digest] = index.blob
+    place.index = index.digest
+    plan = make_plan()
+    plan = replace(plan, variants=tuple(replace(each, index=OLD) for each in plan.variants))
+    outcome = run(target, place, plan)
+    assert outcome.is_done
+    assert not outcome.is_as_tested
+
+
 def test_attestations_are_sent_before_the_index(target: Target, place: Place) -> None:
     statement = b'{"predicate": {}}'
     config = b'{"architecture": "unknown", "os": "unknown"}'
