@@ -12,6 +12,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.e2e.conftest import forget_image
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -132,7 +134,9 @@ def mask(line: str) -> str:
     line = re.sub(r"native|qemu [\d.]+|rosetta|emulated", "<execution>", line)
     line = re.sub(r"diagnosis: \w+( \(\w+\))?$", "diagnosis: <cause>", line)
     line = re.sub(r"@sha256:[0-9a-f]{4}([0-9a-f]{60}|\.\.\.)", "@sha256:...", line)
-    return re.sub(r" +", " ", re.sub(r"( +x)? [\d.]+s? *=*$", "", line)).strip()
+    line = re.sub(r"^=+", "=", line)
+    line = re.sub(r"( +x)? [\d.]+s?( \(\d:\d\d:\d\d\))? *=*$", "", line)
+    return re.sub(r" +", " ", line).strip()
 
 
 def test_the_readme_shows_what_is_printed(demo: Demo) -> None:
@@ -158,6 +162,23 @@ def test_the_summary_says_how_each_platform_ran(demo: Demo) -> None:
 def test_the_summary_says_what_emulation_costs(demo: Demo) -> None:
     assert list_names(demo, "test_speed", "passed") == ["test_work"]
     assert re.search(r"^ +linux/arm64 .* x [\d.]+ +[\d.]+ to [\d.]+$", demo.output, re.MULTILINE)
+
+
+def test_an_image_that_is_built_for_its_tests(engines: KnownEngines, demo_image: None) -> None:
+    docker = Path(engines.docker)
+    environ = make_terminal_environ(engines)
+    if docker.is_absolute():
+        environ["PATH"] = f"{docker.parent}:{environ['PATH']}"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "examples/build", "-p", "no:cacheprovider"],
+        check=False, cwd=ROOT, capture_output=True, text=True, timeout=300, env=environ,
+    )  # fmt: skip
+    forget_image(engines, "multiarch-build/build")
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout
+    assert re.search(
+        r"^  multiarch-build/build:\w+ from build/Dockerfile", done.stdout, re.MULTILINE
+    )
 
 
 def test_the_examples_can_be_collected_without_an_engine() -> None:

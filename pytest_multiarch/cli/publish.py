@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,9 +29,12 @@ from pytest_multiarch.run.progress import Progress
 from pytest_multiarch.run.publish import PublishTools, publish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.publishing import PublishPlan
+    from pytest_multiarch.core.settings import NodeSettings, Setting
+    from pytest_multiarch.engine.variant_places import NodePlace
 
 NAME = "publish"
 HELP = "push exactly the variants that a record says were tested, as one image"
@@ -42,8 +46,8 @@ digests first, then, once all was read back, as the index that the tag names.
 
 It refuses unless the tests came to their end, all passed, no platform diverged, every platform
 that they declare was tested, and no file in a variant is for another platform. Variants come from
-the registry or the engine that they were tested in; their attestations go with them. Credentials
-are those of docker login.
+the registry or the engine that they were tested in (also the nodes of multiarch.yaml); their
+attestations go with them. Credentials are those of docker login.
 """
 _EPILOG = """\
 exit status: 0 published, 1 refused, with the reasons, 2 it could not be done. With 1 and 2 the tag
@@ -117,7 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Publish, and print what became of it; what cannot be done is an error."""
     tag = _parse_tag(arguments.tag)
     required = parse_platforms("--require", arguments.require)
-    settings = read_config_file(find_config_root(Path.cwd()))
+    root = find_config_root(Path.cwd())
+    settings = read_config_file(root)
     paths = find_records(arguments.records)
     record = merge_records(read_record(path, needs_checksum=True) for path in paths)
     plan = plan_publication(
@@ -130,7 +135,8 @@ def run(arguments: argparse.Namespace) -> int:
     if plan.refusals:
         outcome = Publication(tag=tag.text, refusals=plan.refusals, notes=plan.notes)
     else:
-        outcome = _publish(arguments, tag, plan)
+        nodes = {} if arguments.no_engine else _list_own_nodes(settings.nodes, root)
+        outcome = _publish(arguments, tag, plan, nodes)
     if arguments.json:
         print(json.dumps(describe_publication(outcome, repository=tag.name), indent=2))
     else:
@@ -149,21 +155,46 @@ def _parse_tag(text: str) -> ImageReference:
     return reference
 
 
-def _publish(arguments: argparse.Namespace, tag: ImageReference, plan: PublishPlan) -> Publication:
-    with _open_tools(arguments, tag) as tools:
+def _list_own_nodes(
+    configured: Setting[Mapping[Platform, NodeSettings]], root: Path
+) -> dict[Platform, NodePlace]:
+    """Give the nodes of single platforms; none is connected to before it is asked."""
+    from pytest_multiarch.engine.docker_api import DockerEngine, open_engine
+    from pytest_multiarch.engine.endpoint import find_node_endpoint
+    from pytest_multiarch.engine.variant_places import NodePlace
+
+    def connect(platform: Platform, node: NodeSettings) -> DockerEngine:
+        origin = f"{platform}, nodes in {configured.origin}"
+        endpoint = find_node_endpoint(node, os.environ, folder=root, origin=origin)
+        return open_engine(endpoint, os.environ)
+
+    return {each: NodePlace(partial(connect, each, n)) for each, n in configured.value.items()}
+
+
+def _publish(
+    arguments: argparse.Namespace,
+    tag: ImageReference,
+    plan: PublishPlan,
+    nodes: Mapping[Platform, NodePlace],
+) -> Publication:
+    with _open_tools(arguments, tag, nodes) as tools:
         return publish(
             plan, tools, allows_moved=arguments.allow_moved, is_dry_run=arguments.dry_run
         )
 
 
 @contextlib.contextmanager
-def _open_tools(arguments: argparse.Namespace, tag: ImageReference) -> Iterator[PublishTools]:
+def _open_tools(
+    arguments: argparse.Namespace, tag: ImageReference, nodes: Mapping[Platform, NodePlace]
+) -> Iterator[PublishTools]:
     from pytest_multiarch.engine.registry import RegistryClient
     from pytest_multiarch.engine.registry_push import RegistryTarget
     from pytest_multiarch.engine.variant_places import RegistryPlace
 
     engine, problem = (None, "--no-engine") if arguments.no_engine else try_engine(os.environ)
     with contextlib.ExitStack() as stack:
+        for node in nodes.values():
+            stack.enter_context(contextlib.closing(node))
         place = None
         if engine is not None:
             stack.enter_context(contextlib.closing(engine))
@@ -175,6 +206,7 @@ def _open_tools(arguments: argparse.Namespace, tag: ImageReference) -> Iterator[
             target=RegistryTarget(client, tag),
             registry=RegistryPlace(client),
             engine=place,
+            own_nodes=nodes,
             engine_problem=problem,
             show_progress=Progress(nullcontext, lambda: sys.stderr, live_width=width).show,
         )

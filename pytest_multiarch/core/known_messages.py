@@ -262,7 +262,7 @@ KNOWN_MESSAGES = (
         pattern=_phrasings(r"failed to solve"),
         error=ImageError,
         meaning="BuildKit could not build the image",
-        cure="the line of the Dockerfile is above",
+        cure="mend the Dockerfile; where it has a line, it is above",
     ),
     # Containers
     KnownMessage(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -20,13 +20,14 @@ from pytest_multiarch.engine.packed_image import PackedImage
 from pytest_multiarch.engine.registry_source import RegistrySource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from pytest_multiarch.core.image_reader import DocumentKind
     from pytest_multiarch.core.manifest import EntryDocument
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.ports import ByteStream, ImageSource
     from pytest_multiarch.core.publishing import TestedVariant
+    from pytest_multiarch.engine.docker_api import DockerEngine
     from pytest_multiarch.engine.images import ImageStore
     from pytest_multiarch.engine.registry import RegistryClient
 
@@ -109,10 +110,15 @@ class EnginePlace:
         return self._address
 
     def find(self, tested: TestedVariant) -> FoundVariant:
-        """Find a variant by its digest, or by that of the index that it was found by."""
+        """Find a variant by its digest, or by that of the index that it was found by.
+
+        The same may have been built again since: it then is in another index, under its name.
+        """
         digests = (tested.index, tested.digest, tested.config_digest)
         pins = (f"{tested.pin}",) if "@" in tested.pin else ()
         names = (*pins, *digests) if tested.kind == "manifest" else (tested.digest, tested.pin)
+        if "@" not in tested.reference:
+            names += name_apart(tested.reference, tested.platform), tested.reference
         for name in dict.fromkeys(filter(None, names)):
             if self._store.inspect(name) is None:
                 continue
@@ -166,6 +172,39 @@ class EnginePlace:
 
     def close(self) -> None:
         """Remove what was packed."""
+        self._stack.close()
+
+
+class NodePlace:
+    """The images of a platform's own node, which is connected to when it is first asked."""
+
+    def __init__(self, connect: Callable[[], DockerEngine]) -> None:
+        self._connect = connect
+        self._stack = ExitStack()
+        self._opened: EnginePlace | None = None
+
+    @property
+    def name(self) -> str:
+        """The node."""
+        return self._place.name
+
+    @property
+    def _place(self) -> EnginePlace:
+        if self._opened is None:
+            engine = self._stack.enter_context(closing(self._connect()))
+            self._opened = self._stack.enter_context(closing(engine.open_place()))
+        return self._opened
+
+    def find(self, tested: TestedVariant) -> FoundVariant:
+        """Find a variant as in any engine."""
+        return self._place.find(tested)
+
+    def read_current(self, tested: TestedVariant) -> str | None:
+        """Give what the reference now names for the platform."""
+        return self._place.read_current(tested)
+
+    def close(self) -> None:
+        """Remove what was packed, and let go of the connection."""
         self._stack.close()
 
 

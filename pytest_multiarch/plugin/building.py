@@ -42,24 +42,25 @@ def read_computed(request: pytest.FixtureRequest, value: object) -> BuildSpec | 
             f"the fixture {_FIXTURE} gave {unknown[0]!r}", cure=f"valid are {', '.join(BUILD_KEYS)}"
         )
     try:
-        return make_build_spec(**arguments, folder=_find_folder(request.node).as_posix())
+        # A fixture wider than a test is asked for by a test, and its node may not see the fixture.
+        item = request._pyfuncitem  # noqa: SLF001 (pytest has no public way)
+        return make_build_spec(**arguments, folder=_find_folder(item).as_posix())
     except UsageError as error:
         raise UsageError(f"the fixture {_FIXTURE}: {error.what}", cure=error.cure) from None
 
 
-def _find_folder(node: Any) -> Path:
-    definition = _find_definition(node)
+def _find_folder(item: pytest.Item) -> Path:
+    definition = _find_definition(item)
     file = inspect.getsourcefile(inspect.unwrap(definition.func)) if definition else None
     return Path(file).parent if file else Path.cwd()
 
 
-def _find_definition(node: Any, name: str = _FIXTURE) -> Any:
-    info = getattr(node, "_fixtureinfo", None)
-    if info is None:  # of a fixture wider than a test
-        manager = node.session._fixturemanager  # noqa: SLF001 (pytest has no public way)
-        definitions = manager.getfixturedefs(name, node)
-    else:
-        definitions = info.name2fixturedefs.get(name)
+def _find_definition(item: pytest.Item, name: str = _FIXTURE) -> Any:
+    """Give what a test takes for a fixture; one asked for by name alone is not in its closure."""
+    definitions = item._fixtureinfo.name2fixturedefs.get(name)  # type: ignore[attr-defined]  # noqa: SLF001
+    if not definitions:
+        manager = item.session._fixturemanager  # noqa: SLF001 (pytest has no public way)
+        definitions = manager.getfixturedefs(name, item)
     return definitions[-1] if definitions else None
 
 

@@ -96,7 +96,9 @@ def describe_cost(built: PlatformBuild) -> str:
     """Say in a line what a platform took, or why it is not there."""
     if built.error:
         return f"not built: {cut(clean(built.error.partition(chr(10))[0]), _ERROR_WIDTH)}"
-    if built.steps and built.cached == built.steps:
+    if not built.steps:
+        return "nothing of its own to build"
+    if built.cached == built.steps:
         return f"all of {count(built.steps, 'step')} cached"
     ratio = f", {built.ratio:.1f} times the native platform's" if built.ratio else ""
     cached = f"{built.cached} of {count(built.steps, 'step')} cached"
@@ -104,6 +106,6 @@ def describe_cost(built: PlatformBuild) -> str:
 
 
 def _list_findings(build: Build) -> Iterator[str]:
-    for each in build.findings:
+    for each in sorted(build.findings, key=lambda found: found.line):
         where = f"{clean(build.dockerfile)}:{each.line}" if each.line else clean(build.dockerfile)
         yield cut(f"{where}: {clean(each.what)} ({clean(each.rule)}); {clean(each.cure)}", 600)

@@ -8,6 +8,7 @@ what one of them built, one call builds each, under a name of its own.
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
 
 _LOG_LINES = 30
 _HIDDEN = "<hidden>"
+_PREFIX = re.compile(r"ERROR: (?:failed to build: )?(?:failed to solve: )?")
+_BASE = re.compile(r"failed to resolve source metadata for (\S+): ")
+_ASKED = re.compile(r"\"https?://([^/\"]+)/v2/")
 
 
 class Builds:
@@ -140,7 +144,10 @@ class _Building:
         machines = facts.machines if facts.driver != "docker" else ()
         machines = machines or (self.node.engine.read_facts().platform,)
         bases = list_bases(dockerfile, self.spec, self.platforms, machines[0])
-        missing = find_missing_bases(bases, self._read_bases(bases))
+        # Builders in containers of their own do not see the engine's images.
+        missing = find_missing_bases(
+            bases, self._read_bases(bases, sees_engine=facts.driver == "docker")
+        )
         findings = (
             *missing,
             *find_pinned_bases(dockerfile, self.spec, self.platforms),
@@ -175,16 +182,19 @@ class _Building:
             self.notes.append(error.headline)
             return ()
 
-    def _read_bases(self, bases: Iterable[BaseImage]) -> dict[str, tuple[Platform, ...]]:
-        """Give the platforms of base images: in the engine, which a build looks into, or where
+    def _read_bases(
+        self, bases: Iterable[BaseImage], *, sees_engine: bool
+    ) -> dict[str, tuple[Platform, ...]]:
+        """Give the platforms of base images: in the engine, if the build looks into it, or where
         they come from."""
-        found = {each: self._list_platforms(each) for each in {base.reference for base in bases}}
+        names = {base.reference for base in bases}
+        found = {each: self._list_platforms(each, sees_engine=sees_engine) for each in names}
         return {reference: each for reference, each in found.items() if each is not None}
 
-    def _list_platforms(self, base: str) -> tuple[Platform, ...] | None:
+    def _list_platforms(self, base: str, *, sees_engine: bool) -> tuple[Platform, ...] | None:
         try:
             reference = ImageReference.parse(base)
-            local = self.node.engine.find_image(reference.text)
+            local = self.node.engine.find_image(reference.text) if sees_engine else None
             if local is not None and local.index is not None:
                 return local.index.platforms
             if local is not None and not local.repo_digests:
@@ -326,9 +336,9 @@ class _Building:
         said = log.plain or failures or f"exit code {log.exit_code}"
         known = find_known(f"{said}\n{failures}", Stage.BUILD)
         names = " and ".join(map(str, platforms))
-        what = f"the build of {self.spec.title} failed for {names}:\n{said}"
+        what = f"the build of {self.spec.title} failed for {names}: {_put_error_first(said)}"
         cure = (
-            known.explain("", Occasion(platform=names, node=self.node.name)).cure
+            known.explain("", _find_occasion(said, platform=names, node=self.node.name)).cure
             if known
             else "the lines above are buildx's own; docker buildx build shows the same"
         )
@@ -368,3 +378,23 @@ class _Building:
             cure="take the builder of that engine: unset BUILDX_BUILDER, or docker buildx use "
             "default",
         )
+
+
+def _put_error_first(said: str) -> str:
+    """Put buildx's error, which comes after an excerpt of the Dockerfile, before all else."""
+    lines = said.splitlines()
+    errors = [each for each in lines if each.startswith("ERROR: ")]
+    if not errors:
+        return said
+    return "\n".join((_PREFIX.sub("", errors[-1]), *(each for each in lines if each != errors[-1])))
+
+
+def _find_occasion(said: str, *, platform: str, node: str) -> Occasion:
+    """Find of which base image something is said, or at least of which registry."""
+    occasion = Occasion(platform=platform, node=node)
+    base, asked = _BASE.search(said), _ASKED.search(said)
+    with contextlib.suppress(UsageError):
+        if base is not None:
+            reference = ImageReference.parse(base[1])
+            return replace(occasion, reference=reference.text, registry=reference.registry)
+    return replace(occasion, registry=asked[1]) if asked else occasion

@@ -107,8 +107,11 @@ class Progress:
         def tell(platform: Platform, done: int, total: int, what: str) -> None:
             nonlocal last, lines
             now = time.monotonic()
-            at = f", {shorten(' '.join(what.split()), _WIDEST_STEP)}" if what else ""
-            states[platform] = f"{done} of {total} steps{at}" if total else "..."
+            count = f"{done} of {total} steps"
+            room = self._live_width - len(f"{task} for {platform}: {count}, ") - 1
+            room = min(max(room, _LEAST_TASK), _WIDEST_STEP) if self._live_width else _WIDEST_STEP
+            at = f", {shorten(' '.join(what.split()), room)}" if what else ""
+            states[platform] = f"{count}{at}" if total else "..."
             if now - begun < _PATIENCE_S:
                 return
             if self._live_width:

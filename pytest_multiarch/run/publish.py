@@ -6,6 +6,7 @@ digest for a name.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,9 @@ from pytest_multiarch.core.publishing import Publication, PublishedVariant, Refu
 from pytest_multiarch.run.progress import ShowProgress, show_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.ports import (
         ByteStream,
         ContentSource,
@@ -52,12 +54,13 @@ if TYPE_CHECKING:
 class PublishTools:
     """What publishing needs of the outside. `engine` is None where there is none.
 
-    `engine_problem` says why there is none.
+    `engine_problem` says why there is none. `own_nodes` are those of single platforms.
     """
 
     target: PushTarget
     registry: VariantPlace
     engine: VariantPlace | None = None
+    own_nodes: Mapping[Platform, VariantPlace] = field(default_factory=dict)
     engine_problem: str = ""
     show_progress: ShowProgress = show_nothing
 
@@ -122,7 +125,8 @@ def publish(
         outcome,
         digest=index.digest,
         previous=previous,
-        is_as_tested=index.is_as_tested,
+        is_as_tested=index.is_as_tested
+        and all(each.tested.index in ("", index.digest) for each in found),
         variants=tuple(_describe(each, sent=0) for each in found),
         refusals=refusals,
         notes=notes,
@@ -159,16 +163,17 @@ class _Finder:
         self._tools = tools
 
     def find(self, tested: TestedVariant) -> _Found:
-        places = [self._tools.registry]
-        if self._tools.engine is not None:
-            places.insert(1 if tested.came_from_registry else 0, self._tools.engine)
+        registry = self._tools.registry
+        own = self._tools.own_nodes.get(tested.platform)
+        engines = [each for each in (own, self._tools.engine) if each is not None]
+        places = [registry, *engines] if tested.came_from_registry else [*engines, registry]
         problems: list[MultiarchError] = []
         for place in places:
             try:
                 return self._take(tested, place, place.find(tested))
             except (ImageError, EngineError) as error:
                 problems.append(error)
-        reasons = [each.headline for each in problems]
+        reasons = [*_tell_rebuilt(tested, engines), *(each.headline for each in problems)]
         if self._tools.engine is None and self._tools.engine_problem:
             reasons.append(f"no engine was asked: {self._tools.engine_problem}")
         # That nobody could look is another thing than that it is nowhere.
@@ -213,6 +218,16 @@ class _Finder:
             part=part,
             notes=tuple(notes),
         )
+
+
+def _tell_rebuilt(tested: TestedVariant, engines: Iterable[VariantPlace]) -> Iterator[str]:
+    """Say of which engine's image the tested variant is gone since it was made anew."""
+    for engine in engines:
+        with contextlib.suppress(ImageError, EngineError):
+            current = engine.read_current(tested)
+            if current is not None and current != tested.digest:
+                now = f"is {current}" if current else f"has no {tested.platform}"
+                yield f"{tested.reference} was built again since the test, and {now} by now"
 
 
 def _read_item(content: ContentSource, digest: str) -> _Item:

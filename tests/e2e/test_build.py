@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.actions_cache import ActionsCache
 from tests.known_engines import ROOT
 
 if TYPE_CHECKING:
@@ -216,6 +217,44 @@ def test_a_build_that_fails_on_one_platform_only(
     forget()
 
 
+FIXTURE = """
+    import pytest
+
+    @pytest.fixture(scope="session")
+    def multiarch_build():
+        return {"context": "../app", "target": "app"}
+
+    @pytest.fixture(scope="module")
+    def built(shared_variant):
+        return shared_variant.run("cat", "/etc/built").stdout
+"""
+FIXTURE_TESTS = """
+    import pytest
+
+    pytestmark = pytest.mark.platforms("linux/amd64", "linux/arm64")
+
+    def test_shared(built):
+        assert "FROM" in built
+
+    def test_own(variant):
+        assert "FROM" in variant.run("cat", "/etc/built").stdout
+"""
+
+
+def test_a_fixture_of_a_folder_names_what_is_beside_it(
+    suite: Suite, base: str, forget: Callable[[], None]
+) -> None:
+    dockerfile = f"FROM {base} AS app\nCOPY Dockerfile /etc/built\nFROM app\nRUN exit 9\n"
+    (suite.folder / "tests").mkdir()
+    suite.write("tests/conftest.py", FIXTURE)
+    prepare(suite, dockerfile, "")
+    suite.write("tests/test_it.py", FIXTURE_TESTS)
+    done = suite.run("--multiarch-record=record.json", "tests", timeout_s=300)
+    assert done.exit_code == 0, done.output
+    assert read_build(suite)["target"] == "app"
+    forget()
+
+
 def test_a_base_that_lacks_a_platform_is_found_first(
     suite: Suite, registry_images: Mapping[str, str]
 ) -> None:
@@ -270,29 +309,41 @@ def _link(source: str | Path, target: str | Path) -> str:
     return str(target)
 
 
+@pytest.fixture(params=["local", "registry", "gha"])
+def cache(
+    request: pytest.FixtureRequest, suite: Suite, base: str, salt: str
+) -> Iterator[tuple[str, str, str]]:
+    """Give a place to keep steps, as `cache_from`, as `cache_to`, and as records name it."""
+    if request.param == "local":
+        place = f"{suite.folder}/kept"
+        yield f"type=local,src={place}", f"type=local,dest={place},mode=max", f"local {place}"
+    elif request.param == "registry":
+        ref = base.replace("/sample:1", f"/kept:{salt}")
+        yield f"type=registry,ref={ref}", f"type=registry,ref={ref},mode=max", f"registry {ref}"
+    else:
+        with ActionsCache() as service:
+            suite.environ |= service.make_environ()
+            yield f"type=gha,scope={salt}", f"type=gha,scope={salt},mode=max", f"gha {salt}"
+
+
 @pytest.mark.needs_engine("middle")
-@pytest.mark.parametrize("kind", ["local", "registry"])
 def test_a_cache_comes_back_on_another_machine(
-    kind: str, suite: Suite, base: str, salt: str, forget: Callable[[], None]
+    cache: tuple[str, str, str], suite: Suite, base: str, salt: str, forget: Callable[[], None]
 ) -> None:
     """An engine that never built it takes every step from where the first has put them."""
-    place = (
-        str(suite.folder / "kept")
-        if kind == "local"
-        else base.replace("/sample:1", f"/kept:{salt}")
-    )
-    source, target = ("src", "dest") if kind == "local" else ("ref", "ref")
+    source, target, told = cache
     config = (
         f"build: {{context: app, args: {{SALT: {salt}}}, "
-        f'cache_from: ["type={kind},{source}={place}"], '
-        f'cache_to: ["type={kind},{target}={place},mode=max"]}}'
+        f'cache_from: ["{source}"], cache_to: ["{target}"]}}'
     )
     prepare(suite, EMULATED.format(base=base), TESTS, config)
     first = suite.run("--multiarch-record=record.json", "-k", "built", timeout_s=400)
     assert first.exit_code == 0, first.output
     build = read_build(suite)
-    assert build["cache_to"] == [f"{kind} {place}"]
+    assert build["cache_to"] == [told]
     assert all(each["cached"] < each["steps"] for each in build["platforms"].values())
+    token = suite.environ.get("ACTIONS_RUNTIME_TOKEN", "no token")
+    assert token not in first.output + (suite.folder / "record.json").read_text()
     forget()
     suite.engine = "middle"
     suite.environ["DOCKER_HOST"] = suite.engines.by_name["middle"].host

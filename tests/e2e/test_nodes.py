@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
+from tests.e2e.conftest import forget_image
 from tests.e2e.suite import Suite, wait_for
 from tests.known_engines import ROOT
 
@@ -437,3 +438,44 @@ def test_a_node_that_dies_in_the_middle(node: NodeSuite, disjoint_image: str, wa
     finally:
         node.change_daemon("revive")
     wait_for(lambda: not node.list_left(), timeout_s=60, what="nothing left")
+
+
+BUILT = """
+    def test_own_name(variant, platform):
+        assert variant.run("app", "arch").stdout.strip() == platform.architecture
+"""
+
+
+@pytest.mark.needs_engine("registry")
+def test_what_was_built_on_nodes_is_published(
+    node: NodeSuite, registry_images: Mapping[str, str]
+) -> None:
+    """Each variant comes from the engine that built it, and was tested there."""
+    suite, salt = node.suite, os.urandom(8).hex()
+    node.configure()
+    path = suite.folder / "multiarch.yaml"
+    config = {"build": ".", "platforms": ["linux/amd64", "linux/arm64"]}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **config}))
+    suite.write("Dockerfile", f"FROM {registry_images['sample']}\nLABEL salt={salt}\n")
+    suite.write("test_it.py", BUILT)
+    docker = Path(suite.engines.docker)
+    if docker.is_absolute():
+        suite.environ["PATH"] = f"{docker.parent}:{suite.environ['PATH']}"
+    finished = suite.run("--multiarch-record=record.json", timeout_s=300)
+    assert finished.exit_code == 0, finished.output
+    record = json.loads((suite.folder / "record.json").read_text())
+    digests = {each["platform"]: each["variant"]["digest"] for each in record["members"]}
+    tag = registry_images["sample"].replace("/sample:1", f"/nodes:{salt}")
+    done = subprocess.run(
+        [Path(sys.executable).with_name("pytest-multiarch"), "publish", "record.json",
+         "--tag", tag, "--json"],
+        cwd=suite.folder, env=suite.environ, capture_output=True, text=True, timeout=200,
+        check=False,
+    )  # fmt: skip
+    forget_image(suite.engines, record["members"][0]["variant"]["reference"].partition(":")[0])
+    assert done.returncode == 0, done.stdout + done.stderr
+    variants = json.loads(done.stdout)["variants"]
+    assert {each["platform"]: each["digest"] for each in variants} == digests
+    shown = suite.engines.run_docker("main", "buildx", "imagetools", "inspect", "--raw", tag)
+    entries = {each["digest"] for each in json.loads(shown)["manifests"]}
+    assert entries >= set(digests.values())

@@ -131,11 +131,25 @@ def walk(
         project.mkdir()
         (project / "pytest.ini").write_text("[pytest]\n")
         walk = Walk(folder=project, environ=environ, engines=engines, registry=registry.address)
+        before = list_unnamed(engines)
         yield walk
         walk.run("docker buildx rm multiarch")
-        for name in ("app", f"{registry.address}/acme/app", "multiarch-build/project"):
+        pushed = [f"{registry.address}/{name}" for name in ("acme/app", "toolchain", "debian")]
+        for name in ("app", "multiarch-build/project", *pushed):
             forget_image(engines, name)
         engines.run_docker("main", "image", "rm", "--force", bridge)
+        for engine, image in list_unnamed(engines) - before:
+            engines.run_docker(engine, "image", "rm", image)
+
+
+def list_unnamed(engines: KnownEngines) -> set[tuple[str, str]]:
+    """Give the images that lost their names as others were built under them."""
+    listing = ("images", "--quiet", "--no-trunc", "--filter", "dangling=true")
+    return {
+        (engine, image)
+        for engine in ("main", "classic")
+        for image in engines.run_docker(engine, *listing).split()
+    }
 
 
 def find_line(shown: str, lines: list[str]) -> int:

@@ -44,6 +44,11 @@ def test_all_cached_is_said_in_a_word() -> None:
     assert list_lines(make(cached=4))["built"][2] == "  linux/arm64  all of 4 steps cached"
 
 
+def test_a_base_alone_takes_nothing() -> None:
+    line = list_lines(make(steps=0, wall_s=0.0))["built"][2]
+    assert line == "  linux/arm64  nothing of its own to build"
+
+
 def test_emulated_steps_are_named_slowest_first_with_the_hint() -> None:
     steps = [
         EmulatedStep(step=f"RUN step {number}", line=number, wall_s=number, compiles=number == 2)

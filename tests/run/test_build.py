@@ -266,11 +266,27 @@ def test_a_later_build_of_all_takes_the_names_of_single_platforms_away() -> None
 
 
 def test_what_is_nobodys_alone_is_everybodys() -> None:
-    tools = make_tools(plain="ERROR: failed to build: failed to solve: unknown instruction: RUNN")
+    said = "Dockerfile:2\nERROR: failed to build: failed to solve: unknown instruction: RUNN\nView"
+    tools = make_tools(plain=said)
     _, _, build = provide(tools)
     for platform in BOTH:
-        assert "unknown instruction: RUNN" in build.platforms[platform].error
+        assert build.platforms[platform].error == (
+            "the build of app/Dockerfile failed for linux/amd64 and linux/arm64: "
+            "unknown instruction: RUNN\nDockerfile:2\nView"
+        )
     assert len(tools.builder.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ERROR: failed to resolve source metadata for r.example.org/base:1: no such host",
+        'ERROR: pinging container registry: Get "https://r.example.org/v2/": dial tcp: no route',
+    ],
+)
+def test_a_registry_that_cannot_be_reached_is_named(said: str) -> None:
+    _, _, build = provide(make_tools(plain=said))
+    assert "check that r.example.org can be reached" in build.platforms[ARM64].cure
 
 
 @pytest.mark.parametrize(
@@ -298,6 +314,13 @@ def test_a_base_that_lacks_a_platform_is_found_before_building() -> None:
 def test_a_base_on_the_engine_is_looked_at_there() -> None:
     tools = make_tools(text="FROM local:1\n")
     tools.engine.add("local:1", FakeImage(platform=AMD64), FakeImage(platform=ARM64))
+    _, _, build = provide(tools)
+    assert (build.findings, build.notes) == ((), ())
+
+
+def test_a_builder_of_its_own_does_not_see_the_bases_of_the_engine() -> None:
+    tools = make_tools(facts=replace(FACTS, name="own", driver="docker-container"))
+    tools.engine.add("base:1", FakeImage(platform=AMD64))
     _, _, build = provide(tools)
     assert (build.findings, build.notes) == ((), ())
 

@@ -124,11 +124,17 @@ def test_a_terminal_has_a_line_for_each_platform(clock: list[float]) -> None:
 
 
 def test_lines_of_platforms_do_not_wrap(clock: list[float]) -> None:
-    shown = show_platforms(clock, [(1.5, AMD64, 1, "RUN " + "x" * 200)], live_width=60)
-    assert (
-        max(len(line) for line in shown.replace("\r\x1b[K", "").replace("\x1b[2A", "").splitlines())
-        < 60
-    )
+    """The step gives way first, not how many are done."""
+    for live_width, begins in (
+        (80, "building app/Dockerfile for linux/amd64: 1 of 3 steps, RUN xxx"),
+        (40, "building"),
+    ):
+        clock[0] = 100.0
+        steps = [(1.5, AMD64, 1, "RUN " + "x" * 200)]
+        shown = show_platforms(clock, steps, live_width=live_width)
+        lines = shown.replace("\r\x1b[K", "").replace("\x1b[2A", "").splitlines()
+        assert max(map(len, lines)) == live_width - 1
+        assert lines[0].startswith(begins)
 
 
 def test_elsewhere_a_platform_has_plain_lines_now_and_then(clock: list[float]) -> None:

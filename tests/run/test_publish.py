@@ -223,6 +223,19 @@ def test_the_tested_index_is_kept(target: Target, place: Place) -> None:
     assert target.tag == index.digest
 
 
+def test_another_index_of_the_tested_variants_is_not_the_tested_one(
+    target: Target, place: Place
+) -> None:
+    index = SampleIndex("app", tuple(VARIANTS.values()))
+    place.content.blobs[index.digest] = index.blob
+    place.index = index.digest
+    plan = make_plan()
+    plan = replace(plan, variants=tuple(replace(each, index=OLD) for each in plan.variants))
+    outcome = run(target, place, plan)
+    assert outcome.is_done
+    assert not outcome.is_as_tested
+
+
 def test_attestations_are_sent_before_the_index(target: Target, place: Place) -> None:
     statement = b'{"predicate": {}}'
     config = b'{"architecture": "unknown", "os": "unknown"}'
@@ -303,11 +316,37 @@ def test_what_an_engine_was_built_into_is_looked_for_there_first(target: Target)
     assert run(target, registry, plan, engine=engine).is_done
 
 
+def test_what_was_built_on_a_node_of_its_own_is_looked_for_there(target: Target) -> None:
+    plan = make_plan()
+    plan = replace(plan, variants=tuple(replace(each, pin="") for each in plan.variants))
+    registry, here, there = Place(Content({})), Place(make_content()), Place(make_content())
+    for place, platform in ((here, ARM64), (there, AMD64)):
+        del place.content.blobs[VARIANTS[platform].manifest_digest]
+    there.name = "the node"
+    tools = PublishTools(target=target, registry=registry, engine=here, own_nodes={ARM64: there})
+    outcome = publish(plan, tools)
+    assert [each.source for each in outcome.variants] == ["the place", "the node"]
+    there.problem = EngineError("the node is down")
+    with pytest.raises(EngineError, match="cannot be had: the node is down"):
+        publish(plan, tools)
+
+
 def test_what_nobody_has(target: Target, place: Place) -> None:
     place.content.blobs.clear()
     with pytest.raises(ImageNotFoundError, match="cannot be had: no sha256"):
         run(target, place)
     assert target.tag == OLD
+
+
+def test_what_was_built_again_is_said(target: Target, place: Place) -> None:
+    place.content.blobs.clear()
+    engine = Place(Content({}), "the engine")
+    engine.current[AMD64] = OLD
+    with pytest.raises(ImageNotFoundError, match=rf"app:test was built again .* is {OLD} by now"):
+        run(target, place, engine=engine)
+    engine.current[AMD64] = ""
+    with pytest.raises(ImageNotFoundError, match=r"again .* has no linux/amd64 by now"):
+        run(target, place, engine=engine)
 
 
 def test_what_nobody_could_look_for(target: Target, place: Place) -> None:
