@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import PurePath
 from typing import Any
 
 import pytest
@@ -72,7 +71,7 @@ def test_what_is_mounted_of_this_machine() -> None:
         },
         "secrets": {"file": {"file": "/keys/key"}, "variable": {"environment": "KEY"}},
     }
-    found = list_local_mounts(document, PurePath("/srv/app"))
+    found = list_local_mounts(document, "/srv/app")
     assert found == [("app", "/srv/app/data"), ("db", "/keys/key")]
 
 
