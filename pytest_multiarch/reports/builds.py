@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _MOST_STEPS = 5
 _WIDTH = 300
-_ERROR_WIDTH = 120
+_ERROR_WIDTH = 200
 _STEP_WIDTH = 80
 CROSS_HINT = (
     "a step that compiles could cross-compile instead: FROM --platform=$BUILDPLATFORM for its "
