@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.call import Call
@@ -77,7 +76,7 @@ def list_images(document: Mapping[str, Any], name: str) -> dict[str, str]:
     }
 
 
-def list_local_mounts(document: Mapping[str, Any], folder: PurePath) -> list[tuple[str, str]]:
+def list_local_mounts(document: Mapping[str, Any], folder: str) -> list[tuple[str, str]]:
     """Give services and what they mount of this machine: below the compose file's own folder, and
     files that are secrets or configs. What else they mount may be meant to be the engine's.
     """
@@ -85,7 +84,7 @@ def list_local_mounts(document: Mapping[str, Any], folder: PurePath) -> list[tup
     for name, service in (document.get("services") or {}).items():
         given = service or {}
         sources = [e["source"] for e in given.get("volumes") or () if e.get("type") == "bind"]
-        found += [(name, each) for each in sources if PurePath(each).is_relative_to(folder)]
+        found += [(name, each) for each in sources if f"{each}/".startswith(f"{folder}/")]
         for kind in ("secrets", "configs"):
             known = document.get(kind) or {}
             files = [known.get(e["source"], {}).get("file") for e in given.get(kind) or ()]

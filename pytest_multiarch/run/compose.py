@@ -93,7 +93,7 @@ def _start(
 ) -> Container:
     document = project.read_config()
     service = read_service(document, order.service)
-    for other, source in list_local_mounts(document, PurePath(order.path).parent):
+    for other, source in list_local_mounts(document, str(PurePath(order.path).parent)):
         cure = "have it in the image; or start the services with with_=, and put it in with files="
         node.refuse_mount(source, by=f"the service {other!r}", cure=cure)
     # The name that compose gives the network of files that name none.
