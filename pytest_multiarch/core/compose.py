@@ -84,16 +84,12 @@ def list_local_mounts(document: Mapping[str, Any], folder: str) -> list[tuple[st
     for name, service in (document.get("services") or {}).items():
         given = service or {}
         sources = [e["source"] for e in given.get("volumes") or () if e.get("type") == "bind"]
-        found += [(name, each) for each in sources if _is_below(each, folder)]
+        found += [(name, each) for each in sources if f"{each}/".startswith(f"{folder}/")]
         for kind in ("secrets", "configs"):
             known = document.get(kind) or {}
             files = [known.get(e["source"], {}).get("file") for e in given.get(kind) or ()]
             found += [(name, file) for file in files if file]
     return found
-
-
-def _is_below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
 
 
 def _unescape(text: object) -> str:

@@ -57,7 +57,7 @@ def test_a_service_that_is_not_there(document: dict[str, Any], names: str) -> No
 
 def test_what_is_mounted_of_this_machine() -> None:
     """What lies elsewhere may be meant to be the engine's, as `/etc/localtime`."""
-    binds = ("/srv/app/data", "/etc/localtime", "/srv/apple")
+    binds = ("/srv/app/data", "/srv/app", "/etc/localtime", "/srv/apple")
     document = {
         "services": {
             "app": {
@@ -72,7 +72,7 @@ def test_what_is_mounted_of_this_machine() -> None:
         "secrets": {"file": {"file": "/keys/key"}, "variable": {"environment": "KEY"}},
     }
     found = list_local_mounts(document, "/srv/app")
-    assert found == [("app", "/srv/app/data"), ("db", "/keys/key")]
+    assert found == [("app", "/srv/app/data"), ("app", "/srv/app"), ("db", "/keys/key")]
 
 
 def test_images_of_the_services_beside() -> None:
