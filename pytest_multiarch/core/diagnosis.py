@@ -16,6 +16,7 @@ from pytest_multiarch.core.blame import (
     describe_fault,
 )
 from pytest_multiarch.core.comparison import Comparison, Finding
+from pytest_multiarch.core.member import Refusal
 from pytest_multiarch.core.parity import Difference, Verdict, VerdictKind, choose_baseline
 from pytest_multiarch.core.rules import PARTS
 
@@ -187,10 +188,11 @@ def _follow_ends(found: _Found) -> _Found:
 
 
 def _list_failed(verdict: Verdict) -> tuple[Member, ...]:
-    """Give the members that failed where another one passed."""
+    """Give the members that failed where another one passed, if their errors leave it open why."""
     if not any(each.outcome.is_comparable for each in verdict.members):
         return ()
-    return tuple(each for each in verdict.members if each.outcome.is_failure)
+    failed = (each for each in verdict.members if each.outcome.is_failure)
+    return tuple(each for each in failed if each.refusal is not Refusal.OTHER)
 
 
 def find_suspects(verdict: Verdict, member: Member) -> tuple[Difference, ...]:
@@ -242,7 +244,7 @@ class _Judge:
 
     def judge_failure(self, member: Member) -> Diagnosis:
         """Say why a member failed where another one passed: by the last call that tells."""
-        if member.is_refused:
+        if member.refusal is Refusal.IMAGE:
             return Diagnosis(
                 platform=member.platform,
                 cause=Cause.IMAGE,

@@ -51,6 +51,17 @@ class Outcome(Enum):
         return self not in (Outcome.SKIPPED, Outcome.NOT_RUN)
 
 
+class Refusal(Enum):
+    """Of what error a member ended that says all there is to say of why.
+
+    `IMAGE`: for what is in its image, or is not, nothing of that was run. `OTHER`: the image was
+    not built or cannot be had, the platform is unavailable, the engine refuses or is gone.
+    """
+
+    IMAGE = "image"
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantIdentity:
     """Which image a member ran.
@@ -88,7 +99,7 @@ class Member:
     itself: all calls of one kind and label.
     `faults` are names of `core.emulator_faults`, of which it showed the signs,
     `retried` those for which a call was made once more, one name for each.
-    `is_refused`: its image was, for what is in it or is not, before anything of it ran.
+    `refusal` is there if its error says all there is to say.
     """
 
     group: str
@@ -117,7 +128,7 @@ class Member:
     repeats: tuple[Repeats, ...] = ()
     faults: tuple[str, ...] = ()
     retried: tuple[str, ...] = ()
-    is_refused: bool = False
+    refusal: Refusal | None = None
 
     @property
     def has_failed(self) -> bool:
@@ -197,7 +208,7 @@ class Member:
             **({"repeats": [each.to_mapping() for each in self.repeats]} if self.repeats else {}),
             **({"faults": list(self.faults)} if self.faults else {}),
             **({"retried": list(self.retried)} if self.retried else {}),
-            **({"is_refused": True} if self.is_refused else {}),
+            **({"refusal": self.refusal.value} if self.refusal else {}),
         }
 
     @classmethod
@@ -223,6 +234,8 @@ class Member:
         fields["repeats"] = tuple(map(Repeats.from_mapping, fields.get("repeats", ())))
         fields["faults"] = tuple(map(str, fields.get("faults", ())))
         fields["retried"] = tuple(map(str, fields.get("retried", ())))
+        refusal = fields.get("refusal")
+        fields["refusal"] = Refusal(refusal) if refusal else None
         seen = fields.get("observations") or ()
         if not isinstance(seen, WrittenObservations):
             fields["observations"] = tuple(map(Observation.from_mapping, seen))

@@ -79,7 +79,7 @@ def _list_suspects(verdict: Verdict) -> Iterator[Difference]:
     yield from (each for each in verdict.differences if each.part != "calls")
     if any(each.outcome.is_comparable for each in verdict.members):
         for member in verdict.members:
-            if member.outcome.is_failure and not member.is_refused:
+            if member.outcome.is_failure and member.refusal is None:
                 yield from find_suspects(verdict, member)
 
 

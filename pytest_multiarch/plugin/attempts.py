@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_multiarch.core.budget import Budget
 from pytest_multiarch.core.execution import Execution
-from pytest_multiarch.core.member import Member, Outcome, VariantIdentity
+from pytest_multiarch.core.member import Member, Outcome, Refusal, VariantIdentity
 from pytest_multiarch.core.platform import Platform
 from pytest_multiarch.core.repeats import Repeats
 from pytest_multiarch.core.rules import ParityRules
@@ -108,6 +108,7 @@ class Attempts:
     def to_member(self, group: OpenGroup) -> Member:
         """Give the member as it stands."""
         execution, variant = self.results.get("execution"), self.results.get("variant")
+        refusal = self.results.get("refusal")
         rules, budget = self.own.get("rules"), self.own.get("budget")
         return Member(
             group=group.name,
@@ -135,7 +136,7 @@ class Attempts:
             repeats=tuple(map(Repeats.from_mapping, self.results.get("repeats", ()))),
             faults=tuple(self.results.get("faults", ())),
             retried=tuple(self.results.get("retried", ())),
-            is_refused="is_refused" in self.results,
+            refusal=Refusal(refusal) if refusal else None,
         )
 
 

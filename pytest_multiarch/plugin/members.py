@@ -74,7 +74,7 @@ def _describe_results(platform: Platform, trace: Trace) -> dict[str, Any]:
     document |= {"repeats": repeats} if repeats else {}
     retried = trace.retried.get(platform)
     document |= {"retried": retried} if retried else {}
-    document |= {"is_refused": True} if trace.is_refused else {}
+    document |= {"refusal": trace.refusal.value} if trace.refusal else {}
     faults = trace.faults.get(platform)
     return document | ({"faults": list(faults)} if faults else {})
 

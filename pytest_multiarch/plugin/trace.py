@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.budget import Budget
     from pytest_multiarch.core.cost import PlatformCost
     from pytest_multiarch.core.emulator_faults import Fault
+    from pytest_multiarch.core.member import Refusal
     from pytest_multiarch.core.observation import Observation
     from pytest_multiarch.core.platform import Platform
     from pytest_multiarch.core.repeats import Repeats
@@ -34,7 +35,7 @@ class Trace:
     have the values of environment variables that a test passes. `budgets` are what the test's mark
     declares, `costs` what it measured, `repeats` what its calls did when they were made again,
     `retried` names the crashes for which calls were made once more, `faults` names what showed of
-    `core.emulator_faults`, `is_refused`: its one image was.
+    `core.emulator_faults`, `refusal` is of its one platform.
     """
 
     platforms: tuple[Platform, ...]
@@ -52,7 +53,7 @@ class Trace:
     repeats: dict[Platform, list[Repeats]] = field(default_factory=dict)
     retried: dict[Platform, list[str]] = field(default_factory=dict)
     faults: dict[Platform, dict[str, None]] = field(default_factory=dict)
-    is_refused: bool = False
+    refusal: Refusal | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, platform: Platform, observation: Observation) -> None:

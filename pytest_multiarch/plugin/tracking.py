@@ -12,12 +12,16 @@ from _pytest.outcomes import Failed
 from pytest_multiarch.core.budgets import judge_budgets
 from pytest_multiarch.core.cost_table import describe_ratio
 from pytest_multiarch.core.errors import (
+    EngineError,
+    ImageError,
     MultiarchError,
     PlatformMissingError,
+    PlatformUnavailableError,
     UsageError,
     WrongArchitectureError,
 )
 from pytest_multiarch.core.execution import ExecutionKind
+from pytest_multiarch.core.member import Refusal
 from pytest_multiarch.core.normalize import hide_values
 from pytest_multiarch.core.parity import VerdictKind, compare_group
 from pytest_multiarch.plugin.asking import gather_allowances
@@ -63,9 +67,6 @@ if TYPE_CHECKING:
 
     from pytest_multiarch.core.parity import Verdict
     from pytest_multiarch.core.platform import Platform
-
-
-_REFUSALS = (PlatformMissingError, WrongArchitectureError)
 
 
 class DivergedError(Failed):
@@ -212,9 +213,8 @@ class Tracker:
             return report
         if isinstance(error, MultiarchError) and not isinstance(error, UsageError):
             note_faults_of(error, trace)
-        refusal = error.__context__ if isinstance(error, Failed) else error
-        if isinstance(refusal, _REFUSALS) and len(trace.platforms) == 1:
-            trace.is_refused = True
+        if len(trace.platforms) == 1 and call.when != "teardown":
+            trace.refusal = _find_refusal(error) or trace.refusal
         _mask_reason(report, trace.secrets)
         text = self._describe(item, trace, report, error)
         if text:
@@ -261,6 +261,15 @@ class Tracker:
         recipes = self._state.recipes
         recipe = make_recipe(trace, platform) if recipes is not None else None
         return recipes.keep(item.nodeid, recipe) if recipes is not None and recipe else None
+
+
+def _find_refusal(error: BaseException | None) -> Refusal | None:
+    """Tell whether an error, or what it stands for, says all there is to say."""
+    cause = error.__context__ if isinstance(error, Failed) else error
+    if isinstance(cause, (PlatformMissingError, WrongArchitectureError)):
+        return Refusal.IMAGE
+    is_other = isinstance(cause, (EngineError, ImageError, PlatformUnavailableError))
+    return Refusal.OTHER if is_other else None
 
 
 def _mask_reason(report: pytest.TestReport, secrets: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_multiarch.core.diagnosis import Cause, Diagnosis, diagnose
-from pytest_multiarch.core.member import Member
+from pytest_multiarch.core.member import Member, Refusal
 from pytest_multiarch.core.parity import Verdict, VerdictKind, compare_group
 from pytest_multiarch.core.record import describe_verdict
 from pytest_multiarch.core.repeats import Repeats
@@ -422,7 +422,7 @@ def test_a_member_that_failed_is_diagnosed_by_its_calls() -> None:
 
 
 def test_an_image_that_was_refused_is_why_its_member_failed() -> None:
-    members = [make_member(AMD64, see("1")), fail(is_refused=True)]
+    members = [make_member(AMD64, see("1")), fail(refusal=Refusal.IMAGE)]
     verdict = compare_group(members)
     assert list_questions(verdict) == ()
     (diagnosis,) = diagnose(verdict, ()).diagnoses
@@ -430,6 +430,13 @@ def test_an_image_that_was_refused_is_why_its_member_failed() -> None:
     assert diagnosis.evidence == (
         "its image was refused before anything of it ran, as its error says",
     )
+
+
+def test_what_an_error_says_is_not_diagnosed_anew() -> None:
+    """The image could not be built, the platform is unavailable: nothing is to be found out."""
+    verdict = compare_group([make_member(AMD64, see("1")), fail(refusal=Refusal.OTHER)])
+    assert list_questions(verdict) == ()
+    assert diagnose(verdict, ()).diagnoses == ()
 
 
 def test_the_last_call_that_differs_tells_why_a_member_failed() -> None:
