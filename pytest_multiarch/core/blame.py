@@ -72,7 +72,8 @@ class Case:
 
     `problem` says why there is no control. `faults` are those of which the emulated side shows
     signs, `control_faults` names of those of which the control does. `static_causes` say in what
-    the two variants differ in what the call comes to.
+    the two variants differ in what the call comes to. `is_fresh`: nothing was done in its container
+    before, so that its files were the image's.
     """
 
     part: str
@@ -84,6 +85,7 @@ class Case:
     faults: tuple[FaultFound, ...] = ()
     control_faults: frozenset[str] = frozenset()
     static_causes: tuple[str, ...] = ()
+    is_fresh: bool = True
 
     @property
     def is_steady(self) -> bool:
@@ -171,9 +173,9 @@ def _weigh_static_causes(case: Case, found: Blame) -> Blame:
     """
     if not case.static_causes or found.cause is Cause.EMULATOR:
         return found
-    is_cleared = found.cause is Cause.IMAGE and not found.is_partly
-    told = found.evidence[:1] if is_cleared and not found.is_proven else found.evidence
-    return Blame(Cause.IMAGE, is_cleared, (*told, *case.static_causes))
+    is_cleared = found.cause is Cause.IMAGE and not found.is_partly and case.is_fresh
+    is_proven = found.is_proven or is_cleared
+    return Blame(Cause.IMAGE, is_proven, (*found.evidence, *case.static_causes))
 
 
 def _blame_faults(case: Case, why: str) -> Blame:

@@ -249,7 +249,7 @@ class _Judge:
                 platform=member.platform,
                 cause=Cause.IMAGE,
                 is_proven=True,
-                evidence=("its image was refused before anything of it ran, as its error says",),
+                evidence=("its image, or a program of it, was refused, as its error says",),
             )
         suspects = find_suspects(self.verdict, member)
         found = [self.judge(each, member.platform) for each in suspects]
@@ -351,6 +351,7 @@ class _Judge:
             is_whole_tree=all(each.is_whole_tree for each in controls),
             problem=next((each.problem for each in controls if each.problem), ""),
             faults=faults,
+            is_fresh=difference.kind == "run",
             static_causes=tuple(
                 dict.fromkeys(
                     cause

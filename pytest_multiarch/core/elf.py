@@ -29,6 +29,7 @@ _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
 _DT_NEEDED, _DT_STRTAB = 1, 5
 _DT_FLAGS_1, _DF_1_PIE = 0x6FFFFFFB, 0x08000000
 _NAME_LIMIT = 256
+_MOST_LIBRARIES = 256
 _TABLE_LIMIT = 64 * 1024
 _LIMITS = {_PT_INTERP: 4096, _PT_DYNAMIC: 64 * 1024}
 _LAST_OF_IDENT = 15
@@ -194,7 +195,7 @@ def list_needed_libraries(content: bytes) -> tuple[str, ...]:
     dynamic = next((each for each in segments if each.kind == _PT_DYNAMIC), None)
     if dynamic is None:
         return ()
-    end = dynamic.offset + dynamic.size
+    end = dynamic.offset + min(dynamic.size, _LIMITS[_PT_DYNAMIC])
     entries = tuple(_list_dynamic(header, content[dynamic.offset : end]))
     address = next((value for tag, value in entries if tag == _DT_STRTAB), None)
     if address is None:
@@ -203,9 +204,9 @@ def list_needed_libraries(content: bytes) -> tuple[str, ...]:
     if names is None:
         return ()
     start = names.offset + address - names.address
-    places = (start + value for tag, value in entries if tag == _DT_NEEDED)
+    places = [start + value for tag, value in entries if tag == _DT_NEEDED][:_MOST_LIBRARIES]
     found = (content[place : place + _NAME_LIMIT].partition(b"\0")[0] for place in places)
-    return tuple(each.decode("utf-8", "surrogateescape") for each in found)
+    return tuple(each.decode("utf-8", "replace") for each in found if each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +229,12 @@ def _list_segments(header: ElfHeader, table: bytes) -> Iterator[_Segment]:
 
 
 def _list_dynamic(header: ElfHeader, dynamic: bytes) -> Iterator[tuple[int, int]]:
-    """Give (tag, value) of the entries of a dynamic section."""
+    """Give (tag, value) of the entries of a dynamic section, up to its end (tag 0)."""
     layout = struct.Struct(_endian(header) + ("qQ" if header.is_64bit else "iI"))
-    yield from layout.iter_unpack(_round_down(dynamic, layout.size))
+    for tag, value in layout.iter_unpack(_round_down(dynamic, layout.size)):
+        if not tag:
+            return
+        yield tag, value
 
 
 def _endian(header: ElfHeader) -> str:

@@ -27,8 +27,11 @@ class MultiarchError(Exception):
     """An error that a user can act on.
 
     `str()` is the whole message: what happened, then the cure on a line of its own.
-    `headline` is its first line, for places that have room for one.
+    `headline` is its first line, for places that have room for one. `is_of_image`: what is in an
+    image, or is not, is the reason, whatever engine has it.
     """
+
+    is_of_image = False
 
     def __init_subclass__(cls) -> None:
         # Where users import them from; pytest shows it before the message.

@@ -81,12 +81,14 @@ def explain_missing_platform(
     """Say which platforms the image has, and what to do about the missing one."""
     has = ", ".join(str(each) for each in index.platforms) or "none at all"
     kind = "is a single image, not an index; it is for" if index.is_single else "has"
-    return PlatformMissingError(
+    error = PlatformMissingError(
         f"{reference} has no variant for {platform}: it {kind} {has}",
         cure=f"build it for {platform} too (docker buildx build --platform "
         f"{','.join(str(each) for each in (*index.platforms, platform))} ...), "
         f"or take {platform} out of the platforms mark",
     )
+    error.is_of_image = True
+    return error
 
 
 def parse_index(document: Mapping[str, Any], *, digest: str) -> ImageIndex:

@@ -54,8 +54,8 @@ class Outcome(Enum):
 class Refusal(Enum):
     """Of what error a member ended that says all there is to say of why.
 
-    `IMAGE`: for what is in its image, or is not, nothing of that was run. `OTHER`: the image was
-    not built or cannot be had, the platform is unavailable, the engine refuses or is gone.
+    `IMAGE`: its image, or a program of it, was refused for what it is. `OTHER`: the image was not
+    built or cannot be had, the platform is unavailable, the engine refuses or is gone.
     """
 
     IMAGE = "image"

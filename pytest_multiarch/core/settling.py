@@ -120,7 +120,8 @@ def list_open_pairs(
     passed = [each for each in settled.members if each.outcome.is_comparable]
     if not passed:
         return ()
-    asked = {(e.platform, e.kind, e.label, e.number): e for e in questions if e.is_repeated}
+    calls = (each for each in questions if each.is_repeated and each.kind != "check")
+    asked = {(each.platform, each.kind, each.label, each.number): each for each in calls}
     home = choose_baseline(passed).platform
     found: dict[tuple[Platform, str, str, int], tuple[CallInQuestion, CallInQuestion]] = {}
     for each in settled.diagnoses:

@@ -11,50 +11,60 @@ import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_multiarch.core.command import Command
 from pytest_multiarch.core.elf import ElfFile
 from pytest_multiarch.core.filetree import FileEntry, FileKind
 from pytest_multiarch.core.names import mask_own_names
 from pytest_multiarch.core.reached import Files, list_called, list_lookups
+from pytest_multiarch.core.shown_text import show_text
 from pytest_multiarch.core.static_parity import (
+    MISSING,
+    StaticDifference,
+    StaticPart,
     compare_configs,
     compare_trees,
     describe_config,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from pytest_multiarch.core.call import Call
     from pytest_multiarch.core.index import ImageConfig
     from pytest_multiarch.core.platform import Platform
-    from pytest_multiarch.core.static_parity import StaticDifference
 
 _MOST_CAUSES = 5
 _MOST_LINKS = 40
+_TELLING = ("missing", "kind", "target", "content")
 _MOST_LIBRARIES = 60
 _MOST_NAMED = 20
 _PATH = re.compile(r"(?<![\w./~-])/[\w.@+~-][\w.@+~/-]*")
-_READ_BY_MANY = re.compile(r"LANG|LANGUAGE|LC_[A-Z]+|TZ|LD_[A-Z_]+|PATH|HOME")
+_LONGEST_PATH = 4096
+_READ_BY_MANY = re.compile(r"LANG|LANGUAGE|LC_[A-Z]+|TZ|LD_[A-Z_]+|HOME")
 """Variables that programs heed without naming them."""
 _LIBRARY_FOLDERS = ("/lib", "/usr/lib", "/usr/local/lib", "/lib64", "/usr/lib64")
 _TRIPLES = {
-    "amd64": "x86_64-linux-gnu",
-    "386": "i386-linux-gnu",
-    "arm64": "aarch64-linux-gnu",
-    "arm": "arm-linux-gnueabihf",
-    "ppc64le": "powerpc64le-linux-gnu",
-    "s390x": "s390x-linux-gnu",
-    "riscv64": "riscv64-linux-gnu",
-    "loong64": "loongarch64-linux-gnu",
+    "amd64": ("x86_64-linux-gnu",),
+    "386": ("i386-linux-gnu",),
+    "arm64": ("aarch64-linux-gnu",),
+    "arm": ("arm-linux-gnueabihf", "arm-linux-gnueabi"),
+    "mips64le": ("mips64el-linux-gnuabi64",),
+    "ppc64le": ("powerpc64le-linux-gnu",),
+    "s390x": ("s390x-linux-gnu",),
+    "riscv64": ("riscv64-linux-gnu",),
+    "loong64": ("loongarch64-linux-gnu",),
 }
 """Debian's names of the folders of libraries, https://wiki.debian.org/Multiarch/Tuples."""
 
 
 class Contents(Files, Protocol):
     """The files of an image, and what they are linked with."""
+
+    @property
+    def unread(self) -> Collection[str]:
+        """Paths of which nothing is known, since they could not be read."""
 
     def read_libraries(self, program: FileEntry) -> tuple[str, ...]:
         """Read with what libraries a program is linked; nothing where that cannot be read."""
@@ -93,7 +103,7 @@ class CallReach:
             for path in list_lookups(self.place, word):
                 chain = tuple(self._follow(path))
                 yield from chain
-                if self._is_file(chain[-1]):
+                if not chain or self._is_file(chain[-1]):
                     break
         for path in islice(self._list_named(), _MOST_NAMED):
             yield from self._follow(path)
@@ -104,13 +114,16 @@ class CallReach:
 
     def _list_named(self) -> Iterator[str]:
         for word in self.words:
-            yield from _PATH.findall(word)
+            yield from list_named_paths([word])
             if word and not word.startswith(("-", "/")) and len(word) < 256 and " " not in word:
                 yield posixpath.join(self.place.workdir, word)
 
     def _follow(self, path: str) -> Iterator[str]:
+        """Give a path and where its links lead, as far as the test did not put it there."""
         for _ in range(_MOST_LINKS):
             path = posixpath.normpath(path)
+            if self._is_given(path):
+                return
             yield path
             entry = self.tree.find(path)
             if entry is None or entry.kind is not FileKind.LINK:
@@ -121,41 +134,47 @@ class CallReach:
         found = self.tree.find(path)
         return found is not None and found.kind is FileKind.FILE
 
-    def list_libraries(self) -> Mapping[str, tuple[FileEntry, ...]]:
-        """Give the libraries of the call's programs, and of these in turn, links among them.
+    def list_libraries(self) -> Mapping[str, tuple[str, ...]]:
+        """Give the files of the libraries of the call's programs, and of these in turn.
 
-        They are named without version (`libjq` for `libjq.so.1`).
+        By their names without version (`libjq` for `libjq.so.1`): the file's name, and where its
+        links lead. What was not found is not among them.
         """
-        found: dict[str, tuple[FileEntry, ...]] = {}
+        found: dict[str, tuple[str, ...]] = {}
+        seen: set[str] = set()
         programs = (self.tree.follow(path) for path in self.list_paths())
         pending = [e for e in programs if e is not None and isinstance(e.program, ElfFile)]
-        while pending and len(found) < _MOST_LIBRARIES:
+        while pending:
             for name in self.tree.read_libraries(pending.pop()):
-                stem = mask_own_names(name, self.platform).partition(".so")[0]
-                if stem in found:
+                if name in seen or "/" in name or len(seen) >= _MOST_LIBRARIES:
                     continue
-                found[stem] = entries = tuple(self._find_library(name))
-                pending += [each for each in entries[-1:] if each.kind is FileKind.FILE]
+                seen.add(name)
+                chain = tuple(self._find_library(name))
+                if not chain or chain[-1].kind is not FileKind.FILE:
+                    continue
+                stem = mask_own_names(name, self.platform).partition(".so")[0]
+                found[stem] = tuple(posixpath.basename(each.path) for each in chain)
+                pending.append(chain[-1])
         return found
 
     def _find_library(self, name: str) -> Iterator[FileEntry]:
-        triple = _TRIPLES.get(self.platform.architecture, "")
+        triples = _TRIPLES.get(self.platform.architecture, ())
         for folder in _LIBRARY_FOLDERS:
-            for place in (posixpath.join(folder, triple), folder):
+            for place in (*(f"{folder}/{each}" for each in triples), folder):
                 chain = [self.tree.find(each) for each in self._follow(f"{place}/{name}")]
-                if chain[0] is not None:
+                if chain and chain[0] is not None:
                     yield from (each for each in chain if each is not None)
                     return
 
-    def is_given(self, path: str) -> bool:
-        """Tell whether the test itself put a path there."""
-        return any(path == each or path.startswith(f"{each.rstrip('/')}/") for each in self.put_in)
+    def _is_given(self, path: str) -> bool:
+        given = (posixpath.normpath("/" + each.lstrip("/")) for each in self.put_in)
+        return any(path == each or path.startswith(f"{each.rstrip('/')}/") for each in given)
 
     def heeds(self, difference: StaticDifference, texts: Iterable[str]) -> bool:
         """Tell whether a setting of the config is one that the call comes to.
 
-        A variable is, if many programs heed it, or it is named on the command line, or what it
-        holds is in `texts`: what the call printed.
+        A variable is, if many programs heed it, or the command line asks for it (`$NAME`), or what
+        it holds is a word of `texts`: what the call printed.
         """
         call = self.call
         kind, _, name = difference.subject.partition(" ")
@@ -165,10 +184,13 @@ class CallReach:
                     return False
                 if _READ_BY_MANY.fullmatch(name):
                     return True
-                named = rf"(?<!\w){re.escape(name)}(?!\w)"
-                value = difference.values.get(self.platform, "")
-                is_told = len(value) > 2 and any(value in text for text in texts)
-                return is_told or any(re.search(named, word) for word in self.words)
+                asked = rf"\$\{{?{re.escape(name)}(?!\w)"
+                if name in self.words or any(re.search(asked, word) for word in self.words):
+                    return True
+                value = difference.values.get(self.platform, MISSING)
+                told = rf"(?<!\w){re.escape(value)}(?!\w)"
+                is_word = len(value) > 2 and value != MISSING
+                return is_word and any(re.search(told, text) for text in texts)
             case "Entrypoint":
                 return not self.is_exec and call.entrypoint is None
             case "Cmd":
@@ -179,6 +201,12 @@ class CallReach:
                 return not call.workdir
             case _:
                 return False
+
+
+def list_named_paths(words: Iterable[str]) -> tuple[str, ...]:
+    """Give the absolute paths that the words of a command line name, also within scripts."""
+    found = (each for word in words for each in _PATH.findall(word))
+    return tuple(each for each in found if len(each) <= _LONGEST_PATH)
 
 
 def find_static_causes(
@@ -198,27 +226,64 @@ def find_static_causes(
 def _compare_settings(
     ours: CallReach, theirs: CallReach, texts: Mapping[Platform, Iterable[str]]
 ) -> Iterator[StaticDifference]:
-    configs = {each.platform: describe_config(each.config.settings) for each in (ours, theirs)}
+    configs = {each.platform: _describe_settings(each.config) for each in (ours, theirs)}
     for difference in compare_configs(configs, baseline=ours.platform):
         if any(each.heeds(difference, texts[each.platform]) for each in (ours, theirs)):
             yield difference
 
 
-def _compare_files(ours: CallReach, theirs: CallReach) -> tuple[StaticDifference, ...]:
-    paths = dict.fromkeys((*ours.list_paths(), *theirs.list_paths()))
-    wanted = [each for each in paths if not (ours.is_given(each) or theirs.is_given(each))]
+def _describe_settings(config: ImageConfig) -> dict[str, Any]:
+    """Give what is compared of a config, with what means the same written alike."""
+    described = describe_config(config.settings)
+    if described.get("User") in ("0", "root"):
+        del described["User"]
+    folder = posixpath.normpath(described.get("WorkingDir", "/"))
+    return described | ({"WorkingDir": folder} if folder != "/" else {})
+
+
+def _compare_files(ours: CallReach, theirs: CallReach) -> Iterator[StaticDifference]:
+    both = ours, theirs
+    paths = dict.fromkeys(path for each in both for path in each.list_paths())
     trees = {
-        each.platform: [entry for path in wanted if (entry := each.tree.find(path))]
-        for each in (ours, theirs)
+        each.platform: [entry for path in paths if (entry := each.tree.find(path))] for each in both
     }
-    libraries = {each.platform: each.list_libraries() for each in (ours, theirs)}
-    shared = libraries[ours.platform].keys() & libraries[theirs.platform].keys()
-    for platform, known in libraries.items():
-        trees[platform] += [entry for stem in sorted(shared) for entry in known[stem]]
-    return compare_trees(trees, baseline=ours.platform)
+    unread = {path for each in both for path in each.tree.unread}
+    for each in compare_trees(trees, baseline=ours.platform):
+        is_known = each.aspect in _TELLING and each.subject not in unread
+        if is_known and (each.aspect != "target" or _lead_apart(each)):
+            yield each
+    yield from _compare_libraries(ours, theirs)
+
+
+def _lead_apart(difference: StaticDifference) -> bool:
+    """Tell whether the texts of links name different files."""
+    folder = posixpath.dirname(difference.subject)
+    targets = {posixpath.normpath(posixpath.join(folder, e)) for e in difference.values.values()}
+    return len(targets) > 1
+
+
+def _compare_libraries(ours: CallReach, theirs: CallReach) -> Iterator[StaticDifference]:
+    """Compare the names of the files of libraries that both found: these have the version."""
+    mine, other = ours.list_libraries(), theirs.list_libraries()
+    for stem in sorted(mine.keys() & other.keys()):
+        names = [
+            tuple(mask_own_names(name, each.platform) for name in found[stem])
+            for each, found in ((ours, mine), (theirs, other))
+        ]
+        if names[0] != names[1]:
+            yield StaticDifference(
+                part=StaticPart.TREE,
+                subject=f"the library {show_text(stem)}",
+                aspect="version",
+                values={
+                    ours.platform: show_text(mine[stem][-1]),
+                    theirs.platform: show_text(other[stem][-1]),
+                },
+            )
 
 
 def _describe(difference: StaticDifference) -> str:
     where = ", ".join(f"{value} on {platform}" for platform, value in difference.values.items())
-    aspect = "" if difference.aspect in ("missing", "value") else f" ({difference.aspect})"
+    is_plain = difference.aspect in ("missing", "value", "version")
+    aspect = "" if is_plain else f" ({difference.aspect})"
     return f"what the call comes to differs in the images: {difference.subject}{aspect}: {where}"

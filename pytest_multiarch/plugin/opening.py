@@ -14,6 +14,7 @@ from pytest_multiarch.plugin.asking import resolve_image
 from pytest_multiarch.plugin.building import provide_image, read_computed
 from pytest_multiarch.plugin.measuring import make_meter
 from pytest_multiarch.plugin.parity_checker import ParityChecker
+from pytest_multiarch.plugin.reports import EXPLAINS
 from pytest_multiarch.plugin.state import SPREAD, STATE, TRACE, find_session
 from pytest_multiarch.plugin.trace import TestRecorder, Trace
 from pytest_multiarch.run.audit import refuse_findings
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.reference import ImageReference
     from pytest_multiarch.core.settings import Settings
     from pytest_multiarch.plugin.groups import PlatformParam
+    from pytest_multiarch.plugin.state import PluginState
     from pytest_multiarch.run.container import Container
     from pytest_multiarch.run.overhead import OverheadMeter
     from pytest_multiarch.run.variant import Variant
@@ -189,11 +191,17 @@ def _call(request: pytest.FixtureRequest, function: Callable[[], T]) -> T:
     except PlatformUnavailableError as error:
         if state.settings.unavailable == "skip":
             pytest.skip(error.headline)
-        raise Failed(state.explain(error), pytrace=False) from None
+        raise _explain(state, error) from None
     except MultiarchError as error:
         if request.config.getoption("fulltrace"):
             raise
-        raise Failed(state.explain(error), pytrace=False) from None
+        raise _explain(state, error) from None
+
+
+def _explain(state: PluginState, error: MultiarchError) -> Failed:
+    failed = Failed(state.explain(error), pytrace=False)
+    setattr(failed, EXPLAINS, error)
+    return failed
 
 
 def _fail(what: str, cure: str) -> NoReturn:

@@ -53,6 +53,7 @@ _INTERRUPTED = "the run was interrupted"
 _NO_RECIPE = "its process did not say how to make it again"
 _LOOK_EVERY_S = 0.1
 _CLOSE_S = 2.0
+_LOOK_AT_LEAST_S = 3.0
 
 
 @dataclass(slots=True)
@@ -188,8 +189,14 @@ class Replayer:
             )
             repeats = (*pending.repeats, *made)
             if not self._stop.is_set():
+                until = max(begun + min(budget_s, left_s), time.monotonic() + _LOOK_AT_LEAST_S)
                 repeats += _find_causes(
-                    self._state, pending.verdict, repeats, pending.recipes, self._open
+                    self._state,
+                    pending.verdict,
+                    repeats,
+                    pending.recipes,
+                    self._open,
+                    is_over=lambda: self._stop.is_set() or time.monotonic() > until,
                 )
             self._spent_s += time.monotonic() - begun
         return repeats
@@ -292,8 +299,14 @@ def replay_now(
             tell=tell,
         )
     repeats = (*repeats, *made)
+    until = time.monotonic() + max(budget_s, _LOOK_AT_LEAST_S)
     repeats += _find_causes(
-        state, verdict, repeats, recipes, lambda recipe: open_recipe(session, recipe)
+        state,
+        verdict,
+        repeats,
+        recipes,
+        lambda recipe: open_recipe(session, recipe),
+        is_over=lambda: time.monotonic() > until,
     )
     return state.settle(add_repeats(verdict, repeats))
 
@@ -304,6 +317,8 @@ def _find_causes(
     repeats: tuple[Repeats, ...],
     recipes: Mapping[Platform, Recipe],
     open_variant: OpenVariant,
+    *,
+    is_over: Callable[[], bool],
 ) -> tuple[Repeats, ...]:
     """Look for what differs in the images, of calls of which nothing else proves why they do."""
     settled = state.settle(add_repeats(verdict, repeats))
@@ -312,7 +327,7 @@ def _find_causes(
     def read(question: CallInQuestion) -> Observation:
         return verdict.find_member(question.platform).observations[question.position]
 
-    return look_for_causes(pairs, recipes, open_variant, read)
+    return look_for_causes(pairs, recipes, open_variant, read, is_over=is_over)
 
 
 def repeat_now(

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+EXPLAINS = "_multiarch_explains"
+"""What a failure has, beside its text, that explains an error of ours: that error."""
 ATTRIBUTE = "multiarch"
 """JSON: who a member is (setup), what it observed (teardown), or all of a `variants` test."""
 VERDICT_ATTRIBUTE = "multiarch_verdict"

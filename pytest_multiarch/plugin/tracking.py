@@ -15,10 +15,8 @@ from pytest_multiarch.core.errors import (
     EngineError,
     ImageError,
     MultiarchError,
-    PlatformMissingError,
     PlatformUnavailableError,
     UsageError,
-    WrongArchitectureError,
 )
 from pytest_multiarch.core.execution import ExecutionKind
 from pytest_multiarch.core.member import Refusal
@@ -44,6 +42,7 @@ from pytest_multiarch.plugin.report_sections import (
 from pytest_multiarch.plugin.reports import (
     ATTRIBUTE,
     DIVERGED,
+    EXPLAINS,
     REASON_ATTRIBUTE,
     UNCOMPARED,
     VERDICT_ATTRIBUTE,
@@ -265,11 +264,10 @@ class Tracker:
 
 def _find_refusal(error: BaseException | None) -> Refusal | None:
     """Tell whether an error, or what it stands for, says all there is to say."""
-    cause = error.__context__ if isinstance(error, Failed) else error
-    if isinstance(cause, (PlatformMissingError, WrongArchitectureError)):
-        return Refusal.IMAGE
-    is_other = isinstance(cause, (EngineError, ImageError, PlatformUnavailableError))
-    return Refusal.OTHER if is_other else None
+    cause = getattr(error, EXPLAINS, error)
+    if not isinstance(cause, (EngineError, ImageError, PlatformUnavailableError)):
+        return None
+    return Refusal.IMAGE if cause.is_of_image else Refusal.OTHER
 
 
 def _mask_reason(report: pytest.TestReport, secrets: Mapping[str, str]) -> None:

@@ -21,7 +21,7 @@ from pytest_multiarch.core.errors import (
 )
 from pytest_multiarch.core.ports import ContainerSpec
 from pytest_multiarch.run.examine import Examiner, TellingReader
-from pytest_multiarch.run.partial_tree import PartialTree
+from pytest_multiarch.run.partial_tree import FOLDER_LIMIT, PartialTree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,7 +47,9 @@ def refuse_findings(variant: ResolvedVariant, report: AuditReport) -> None:
     """
     if report.open_findings:
         what, cure = explain_audit(variant.reference.text, report)
-        raise WrongArchitectureError(what, cure=cure)
+        error = WrongArchitectureError(what, cure=cure)
+        error.is_of_image = True
+        raise error
 
 
 class Auditor:
@@ -129,14 +131,17 @@ class Auditor:
             return examiner.examine(entry)
 
     @contextmanager
-    def open_files(self, variant: ResolvedVariant) -> Iterator[PartialTree]:
+    def open_files(
+        self, variant: ResolvedVariant, *, file_limit: int = FOLDER_LIMIT
+    ) -> Iterator[PartialTree]:
         """Look into a container that is created, and not started: nothing of the image runs."""
         spec = ContainerSpec(
             image=variant.create_image, platform=variant.create_platform, entrypoint=("/",)
         )
         engine, container_id = self._node.engine, self._node.create(spec)
         try:
-            yield PartialTree(engine, container_id, self._node.tools.read_layer)
+            read_layer = self._node.tools.read_layer
+            yield PartialTree(engine, container_id, read_layer, file_limit=file_limit)
         finally:
             self._node.remove_quietly(container_id)
 

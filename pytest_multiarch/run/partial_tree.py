@@ -20,18 +20,32 @@ if TYPE_CHECKING:
     from pytest_multiarch.core.ports import ByteStream, Engine, LayerReader, PathStat
 
 _MOST_LINKS = 40
-_FOLDER_LIMIT = 512 * 1024 * 1024
+FOLDER_LIMIT = 512 * 1024 * 1024
 """How much of a folder is read, in bytes: programs are small, what lies beside them may not be."""
 
 _PROGRAM_LIMIT = 32 * 1024 * 1024
 
 
 class PartialTree:
-    """Looks up paths as a `FileTree` does, each once; `notes` say what was not read, and why."""
+    """Looks up paths as a `FileTree` does, each once.
 
-    def __init__(self, engine: Engine, container_id: str, read_layer: LayerReader) -> None:
+    `unread` are paths of which nothing is known, `notes` say what was not read, and why.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        container_id: str,
+        read_layer: LayerReader,
+        *,
+        file_limit: int = FOLDER_LIMIT,
+    ) -> None:
+        """`file_limit`: larger files are not read, in bytes."""
         self._engine = engine
         self._id = container_id
+        self._file_limit = file_limit
+        self._libraries: dict[str, tuple[str, ...]] = {}
+        self.unread: set[str] = set()
         self._read_layer = read_layer
         self._entries: dict[str, FileEntry | None] = {"/": FileEntry("/", FileKind.FOLDER)}
         self._listed: set[str] = set()
@@ -76,6 +90,11 @@ class PartialTree:
 
     def read_libraries(self, program: FileEntry) -> tuple[str, ...]:
         """Read with what libraries a program is linked; nothing where that cannot be read."""
+        if program.path not in self._libraries:
+            self._libraries[program.path] = self._read_libraries(program)
+        return self._libraries[program.path]
+
+    def _read_libraries(self, program: FileEntry) -> tuple[str, ...]:
         if program.size > _PROGRAM_LIMIT:
             return ()
         try:
@@ -109,6 +128,10 @@ class PartialTree:
             return FileEntry(path, FileKind.LINK, target=stat.link_target)
         if stat.is_directory:
             return FileEntry(path, FileKind.FOLDER, mode=stat.mode)
+        if stat.size > self._file_limit:
+            self.unread.add(path)
+            self.notes.append(f"{path} was not read: it holds {stat.size // 1024**2} MB")
+            return FileEntry(path, FileKind.FILE, mode=stat.mode, size=stat.size)
         return next((each for each in self._read(path) if each.path == path), None)
 
     def _stat(self, path: str) -> PathStat | None:
@@ -117,6 +140,7 @@ class PartialTree:
         except EngineGoneError:
             raise
         except EngineError:
+            self.unread.add(path)
             return None  # a loop of links, a file taken for a folder: engines answer 500
 
     def _read(self, path: str) -> tuple[FileEntry, ...]:
@@ -126,6 +150,7 @@ class PartialTree:
             with self._engine.open_archive(self._id, path) as stream:
                 layer = self._read_layer(StoredLayer(digest=""), _Bounded(stream))
         except (ContainerError, ImageError) as error:
+            self.unread.add(path)
             self.notes.append(f"{path} was not read: {error.headline}")
             return ()
         return tuple(_move(each, parent) for each in layer.entries)
@@ -136,7 +161,7 @@ class _Bounded:
 
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
-        self._left = _FOLDER_LIMIT
+        self._left = FOLDER_LIMIT
 
     def read(self, size: int, /) -> bytes:
         """Read on.
@@ -147,7 +172,7 @@ class _Bounded:
         data = self._stream.read(size)
         self._left -= len(data)
         if self._left < 0:
-            raise ImageError(f"it holds more than {_FOLDER_LIMIT // 1024**2} MB")
+            raise ImageError(f"it holds more than {FOLDER_LIMIT // 1024**2} MB")
         return data
 
 

@@ -87,7 +87,9 @@ def check_command(
         for path, header in program.headers:
             if is_foreign(header, platform):
                 what, cure = explain_foreign(image, platform, path, header)
-                raise WrongArchitectureError(what, cure=cure)
+                error = WrongArchitectureError(what, cure=cure)
+                error.is_of_image = lookup.is_fresh and not lookup.files
+                raise error
         command = command.find_next(is_script=program.is_script)
 
 

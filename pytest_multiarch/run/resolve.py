@@ -412,9 +412,11 @@ def _resolve_single(
 
 def _check_config(reference: ImageReference, platform: Platform, config: ImageConfig) -> None:
     if config.platform != platform:
-        raise WrongArchitectureError(
+        error = WrongArchitectureError(
             f"{reference}: the entry for {platform} holds an image that says it is for "
             f"{config.platform}",
             cure="rebuild that entry; the index is shown by docker buildx imagetools inspect "
             f"{reference}",
         )
+        error.is_of_image = True
+        raise error

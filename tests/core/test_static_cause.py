@@ -9,22 +9,23 @@ import pytest
 from pytest_multiarch.core.call import Call
 from pytest_multiarch.core.filetree import FileEntry, FileKind, FileTree, Layer, Script
 from pytest_multiarch.core.index import ImageConfig
-from pytest_multiarch.core.static_cause import CallReach, find_static_causes
+from pytest_multiarch.core.platform import Platform
+from pytest_multiarch.core.static_cause import CallReach, find_static_causes, list_named_paths
 from tests.core.trees import make_elf
 from tests.samples import AMD64, ARM64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_multiarch.core.platform import Platform
-
 SHELL = Script("/bin/sh")
+ARM_V5 = Platform.parse("linux/arm/v5")
 
 
 class Contents(FileTree):
     """Files whose programs are linked with what is said here, by their paths."""
 
     linked: Mapping[str, tuple[str, ...]]
+    unread: frozenset[str] = frozenset()
 
     def read_libraries(self, program: FileEntry) -> tuple[str, ...]:
         return self.linked.get(program.path, ())
@@ -167,6 +168,26 @@ def test_a_script_and_its_interpreter_are_ones() -> None:
     assert "/bin/sh (target): /bin/dash on linux/amd64, /bin/ash on linux/arm64" in "".join(causes)
 
 
+def test_links_that_lead_to_the_same_file_are_none() -> None:
+    call = Call(argv=("sh",))
+    ours, theirs = (
+        reach(
+            platform, call, {"/bin/sh": f"->{target}", "/bin/dash": program("/bin/dash", platform)}
+        )
+        for platform, target in ((AMD64, "dash"), (ARM64, "/bin/dash"))
+    )
+    assert find(ours, theirs) == ()
+
+
+def test_what_could_not_be_read_is_none() -> None:
+    call = Call(argv=("cat", "/etc/app.conf"))
+    ours, theirs = reach(AMD64, call, {"/etc/app.conf": "a"}), reach(ARM64, call, {})
+    assert "missing" in find(ours, theirs)[0]
+    assert isinstance(theirs.tree, Contents)
+    theirs.tree.unread = frozenset({"/etc/app.conf"})
+    assert find(ours, theirs) == ()
+
+
 def test_another_version_of_a_library_is_one() -> None:
     """Also of one that only a library is linked with; each platform has its own folder."""
     call = Call(argv=("jq",))
@@ -194,9 +215,29 @@ def test_another_version_of_a_library_is_one() -> None:
         )
     )
     text = "".join(find(ours, theirs))
-    assert "libjq.so.1 (target): libjq.so.1.0.4 on linux/amd64, libjq.so.1.0.5" in text
+    assert "the library libjq: libjq.so.1.0.4 on linux/amd64, libjq.so.1.0.5" in text
     assert "libonig" not in text
     assert "libc.so" not in text
+
+
+@pytest.mark.parametrize("folder", ["/lib/arm-linux-gnueabi", "/opt/lib"])
+def test_a_library_that_is_elsewhere_is_not_missing(folder: str) -> None:
+    """Where a loader finds it is for the loader to say."""
+    call = Call(argv=("app",))
+    ours, theirs = (
+        reach(
+            platform,
+            call,
+            {
+                "/bin/app": program("/bin/app", platform),
+                f"{place}/libc.so.6": program(f"{place}/libc.so.6", platform),
+            },
+            linked={"/bin/app": ("libc.so.6",)},
+        )
+        for platform, place in ((AMD64, "/lib/x86_64-linux-gnu"), (ARM_V5, folder))
+    )
+    texts: dict[Platform, list[str]] = {AMD64: [], ARM_V5: []}
+    assert find_static_causes(ours, theirs, texts=texts) == ()
 
 
 @pytest.mark.parametrize(
@@ -218,7 +259,12 @@ def test_a_variable_that_many_programs_heed_is_one(call: Call, *, is_cause: bool
     ("argv", "text", "is_cause"),
     [
         (("sh", "-c", "echo $MODE"), "", True),
+        (("sh", "-c", "echo ${MODE:-none}"), "", True),
+        (("printenv", "MODE"), "", True),
+        (("app", "--level=MODE"), "", False),
         (("app",), "mode: fast\n", True),
+        (("app",), "mode: faster\n", False),
+        (("app",), "plugin missing\n", False),
         (("app",), "mode: other\n", False),
         (("sh", "-c", "echo $MODES"), "", False),
     ],
@@ -240,6 +286,43 @@ def test_what_a_call_overrides_is_none() -> None:
     assert all(name in text for name in ("User", "WorkingDir", "Entrypoint"))
     executed = reach(AMD64, Call(), {}, is_exec=True, **settings)
     assert "Entrypoint" not in "".join(find(executed, reach(ARM64, Call(), {}, is_exec=True)))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({"User": "root"}, {}),
+        ({"User": "0"}, {"User": "root"}),
+        ({"WorkingDir": "/a/"}, {"WorkingDir": "/a"}),
+    ],
+)
+def test_settings_that_mean_the_same_are_none(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    call = Call(argv=("id",))
+    assert find(reach(AMD64, call, {}, **ours), reach(ARM64, call, {}, **theirs)) == ()
+
+
+def test_what_the_test_put_there_is_none_by_any_name() -> None:
+    """Neither is what a link in its place leads to in the image, nor a program behind one."""
+    call = Call(argv=("app", "/etc/current"))
+    ours, theirs = (
+        reach(
+            platform,
+            call,
+            {
+                "/etc/current": "->app.conf",
+                "/etc/app.conf": digest,
+                "/usr/bin/app": script("/usr/bin/app", digest),
+            },
+            put_in=("//etc/current", "/usr/local/bin/app"),
+        )
+        for platform, digest in ((AMD64, "a"), (ARM64, "b"))
+    )
+    assert find(ours, theirs) == ()
+
+
+def test_a_script_full_of_slashes_names_no_file() -> None:
+    words = ("sh", "-c", "echo " + "/+a" * 40_000 + " | base64 -d")
+    assert list_named_paths(words) == ()
 
 
 def test_of_many_the_rest_is_counted() -> None:

@@ -27,6 +27,7 @@ def test_wrong_program_fails_the_tests_of_its_platform(run_fake: Run) -> None:
     result = run_fake(SUITE, head=WRONG)
     result.assert_outcomes(passed=2, errors=2)
     result.stdout.fnmatch_lines(["*wrong:1*linux/arm64*", "*/bin/app*"])
+    result.stdout.fnmatch_lines(["diagnosis on linux/arm64: image (proven)"])
 
 
 def test_wrong_program_is_told_once_and_then_in_a_line(run_fake: Run) -> None:

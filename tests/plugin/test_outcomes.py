@@ -166,6 +166,7 @@ def test_unavailable_platform_is_an_error_with_its_cure(run_fake: Run) -> None:
     result = run_fake(source)
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["fake: linux/arm64 cannot be run", "add QEMU"])
+    result.stdout.no_fnmatch_line("*diagnosis*")  # the error says why
 
 
 def test_unavailable_platform_is_skipped_at_the_users_word(run_fake: Run) -> None:

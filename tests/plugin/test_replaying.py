@@ -58,6 +58,34 @@ def test_verdicts_are_settled_by_what_calls_did_again(
     result.stdout.fnmatch_lines(["*diagnosis on linux/arm64: emulator (proven)*"])
 
 
+BESIDE = """
+pytestmark += [pytest.mark.image("app:1")]
+
+def test_both(variant, parity):
+    variant.run("bits")
+    parity.check("own", 8 if variant.execution.is_emulated else 4)
+def test_both_at_once(variants, parity):
+    for each in variants.values():
+        each.run("bits")
+        parity.check("own", 8 if each.execution.is_emulated else 4, platform=each.platform)
+def test_values_at_once(variants, parity):
+    for each in variants.values():
+        parity.check("own", 8 if each.execution.is_emulated else 4, platform=each.platform)
+"""
+
+
+def test_a_value_that_differs_costs_a_call_beside_it_no_evidence(
+    pytester: pytest.Pytester, run_fake: Run
+) -> None:
+    run_fake(BESIDE, "--multiarch-record=r.json", head=HEAD)
+    both = "diverged", "image, unconfirmed"
+    assert read_verdicts(pytester.path / "r.json") == {
+        "test_both": both,
+        "test_both_at_once": both,
+        "test_values_at_once": ("diverged", "unconfirmed"),
+    }
+
+
 def test_a_merge_settles_by_the_same_evidence(pytester: pytest.Pytester, run_fake: Run) -> None:
     run_fake(SUITE, "--multiarch-record=r.json", head=HEAD)
     merged = run_fake(None, "--multiarch-merge=r.json")
