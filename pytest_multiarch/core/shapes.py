@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import comb
 from typing import TYPE_CHECKING
@@ -268,9 +268,30 @@ def _learn_columns(rows: Sequence[Sequence[Token]]) -> list[str | Shape]:
             pieces.append(_make_space(texts))
         else:
             pieces += _learn_value(column)
+    pieces = _read_dump(pieces)
     return [
         _loosen(each, pieces[at + 1 : at + 2]) if each or not at else each
         for at, each in enumerate(pieces)
+    ]
+
+
+def _read_dump(pieces: list[str | Shape]) -> list[str | Shape]:
+    """Take a column of numbers for hexadecimal if the others of the row are, and as wide.
+
+    A byte of a dump (`3a a9 74 62`) is two digits in one of three draws.
+    """
+    dumped = [each for each in pieces if isinstance(each, Shape) and each.name == "hex"]
+    widths = {len(text) for each in dumped for text in each.seen}
+    if len(dumped) < 2 or len(widths) != 1:
+        return pieces
+    (width,) = widths
+    return [
+        replace(dumped[0], seen=each.seen)
+        if isinstance(each, Shape)
+        and each.name == "number"
+        and all(len(text) == width and text.isdigit() for text in each.seen)
+        else each
+        for each in pieces
     ]
 
 

@@ -56,6 +56,16 @@ def test_a_part_that_varies_is_marked() -> None:
     assert learned.show() == ("line 1: seed <number> of 3",)
 
 
+def test_a_byte_of_a_dump_that_had_no_letter_so_far_is_one_all_the_same() -> None:
+    """Two digits come in one of three draws, so five times in a row in one of a hundred columns."""
+    ours = [" 3a a9 74 62\n", " 71 0f 12 9b\n", " c4 d0 55 7e\n"]
+    assert fits(ours, [" a2 75 7a 66\n", " 00 b1 ff c0\n"])
+    assert learn_text(ours, AMD64).show() == ("line 1:  <hex> <hex> <hex> <hex>",)
+    # Not where only one other part looks so, nor where a number is wider.
+    assert not fits(["3a 74\n", "0f 12\n", "d0 55\n"], ["a2 7a\n"])
+    assert not fits(["3a a9 740\n", "0f 9b 121\n", "d0 7e 556\n"], ["a2 75 7a0\n"])
+
+
 def test_own_names_of_platforms_agree_beside_what_varies() -> None:
     ours = [f"x86_64 pid {n}\n" for n in (11, 12, 13)]
     assert fits(ours, [f"aarch64 pid {n}\n" for n in (21, 22)])
