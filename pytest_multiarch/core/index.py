@@ -118,18 +118,18 @@ def _parse_entry(document: Mapping[str, Any], what: str) -> IndexEntry:
 
 def measure_variant(manifest: Mapping[str, Any], *, manifest_size: int, what: str) -> int:
     """Give the bytes that a variant takes in a registry: its manifest, config and layers."""
-    config = read_object(manifest, "config", what=what)
-    parts = (config, *read_objects(manifest, "layers", what=what))
+    parts = _list_parts(manifest, what)
     return manifest_size + sum(read_number(each, "size", what=what) for each in parts)
 
 
 def list_blobs(manifest: Mapping[str, Any], *, what: str) -> tuple[str, ...]:
     """Give the digests of what a variant is made of: its config and layers."""
-    parts = (
-        read_object(manifest, "config", what=what),
-        *read_objects(manifest, "layers", what=what),
-    )
-    return tuple(read_text(each, "digest", what=what) for each in parts)
+    return tuple(read_text(each, "digest", what=what) for each in _list_parts(manifest, what))
+
+
+def _list_parts(manifest: Mapping[str, Any], what: str) -> tuple[Mapping[str, Any], ...]:
+    config = read_object(manifest, "config", what=what)
+    return (config, *read_objects(manifest, "layers", what=what))
 
 
 def is_attestation(entry: Mapping[str, Any], *, what: str = "an index") -> bool:

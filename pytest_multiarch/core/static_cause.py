@@ -97,8 +97,12 @@ class CallReach:
             workdir=posixpath.join("/", self.config.workdir, self.call.workdir),
         )
 
-    def list_paths(self) -> Iterator[str]:
-        """Give the paths that the call comes to, and what links on the way lead to."""
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """The paths that the call comes to, and what links on the way lead to."""
+        return tuple(dict.fromkeys(self._list_paths()))
+
+    def _list_paths(self) -> Iterator[str]:
         for word in self._list_programs():
             for path in list_lookups(self.place, word):
                 chain = tuple(self._follow(path))
@@ -142,7 +146,7 @@ class CallReach:
         """
         found: dict[str, tuple[str, ...]] = {}
         seen: set[str] = set()
-        programs = (self.tree.follow(path) for path in self.list_paths())
+        programs = (self.tree.follow(path) for path in self.paths)
         pending = [e for e in programs if e is not None and isinstance(e.program, ElfFile)]
         while pending:
             for name in self.tree.read_libraries(pending.pop()):
@@ -166,9 +170,12 @@ class CallReach:
                     yield from (each for each in chain if each is not None)
                     return
 
+    @cached_property
+    def _given(self) -> tuple[str, ...]:
+        return tuple(posixpath.normpath("/" + each.lstrip("/")) for each in self.put_in)
+
     def _is_given(self, path: str) -> bool:
-        given = (posixpath.normpath("/" + each.lstrip("/")) for each in self.put_in)
-        return any(path == each or path.startswith(f"{each.rstrip('/')}/") for each in given)
+        return any(path == e or path.startswith(f"{e.rstrip('/')}/") for e in self._given)
 
     def heeds(self, difference: StaticDifference, texts: Iterable[str]) -> bool:
         """Tell whether a setting of the config is one that the call comes to.
@@ -243,7 +250,7 @@ def _describe_settings(config: ImageConfig) -> dict[str, Any]:
 
 def _compare_files(ours: CallReach, theirs: CallReach) -> Iterator[StaticDifference]:
     both = ours, theirs
-    paths = dict.fromkeys(path for each in both for path in each.list_paths())
+    paths = dict.fromkeys((*ours.paths, *theirs.paths))
     trees = {
         each.platform: [entry for path in paths if (entry := each.tree.find(path))] for each in both
     }

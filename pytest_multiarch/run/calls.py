@@ -156,8 +156,7 @@ def prepare(node: Node, container_id: str, variant: ResolvedVariant, call: Call)
         path=call.env.get("PATH", ""),
         workdir=call.workdir,
     )
-    own = variant.config.entrypoint if call.entrypoint is None else call.entrypoint
-    size = len(tuple(filter(None, own)))
+    size = measure_entrypoint(variant, call)
     lookup = replace(lookup, entrypoint_size=size, files=digest_files(call.files))
     node.check_program(container_id, lookup, variant)
 
@@ -211,6 +210,12 @@ def list_command(variant: ResolvedVariant, call: Call) -> tuple[str, ...]:
     if call.entrypoint is not None:
         return (*filter(None, call.entrypoint), *call.argv)
     return (*variant.config.entrypoint, *(call.argv or variant.config.cmd))
+
+
+def measure_entrypoint(variant: ResolvedVariant, call: Call) -> int:
+    """Give how many words of a call's command are its entrypoint, or the image's."""
+    own = variant.config.entrypoint if call.entrypoint is None else call.entrypoint
+    return len(tuple(filter(None, own)))
 
 
 def _start_and_drain(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_multiarch.core.errors import MultiarchError
 from pytest_multiarch.core.repeats import Repeats
 from pytest_multiarch.core.static_cause import CallReach, find_static_causes, list_named_paths
-from pytest_multiarch.run.calls import list_command
+from pytest_multiarch.run.calls import list_command, measure_entrypoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -111,13 +111,12 @@ def _reach(question: CallInQuestion, opened: _Opened) -> CallReach:
     call = (
         _join_calls(recipe.containers[found.container].call, found.call) if is_exec else found.call
     )
-    own = resolved.config.entrypoint if call.entrypoint is None else call.entrypoint
     return CallReach(
         platform=question.platform,
         config=resolved.config,
         call=call,
         words=call.argv if is_exec else list_command(resolved, call),
-        entrypoint_size=0 if is_exec else len(tuple(filter(None, own))),
+        entrypoint_size=0 if is_exec else measure_entrypoint(resolved, call),
         is_exec=is_exec,
         tree=tree,
         put_in=tuple(_list_put_in(recipe, found)),
